@@ -1,0 +1,3 @@
+"""Removes moire from photos of screens."""
+
+__version__ = "0.1.0"

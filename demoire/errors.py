@@ -1,0 +1,44 @@
+"""Errors whose text is one sentence for the person at the page or the terminal: what was expected, what came, what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class DemoireError(Exception):
+    """Base of all errors that a user can do something about; ``str(error)`` is fit to be shown."""
+
+
+class PictureError(DemoireError):
+    """A file cannot be read as a picture: wrong type, truncated, empty, too large."""
+
+
+class OutputError(DemoireError):
+    """A result cannot be written."""
+
+
+class UnknownNameError(DemoireError):
+    """A model, architecture, preset or configuration key that does not exist."""
+
+    @classmethod
+    def nearest(cls, kind: str, name: str, known: Iterable[str]) -> "UnknownNameError":
+        """Builds the error that names the nearest of ``known`` and lists them all."""
+        names = sorted(known)
+        close = get_close_matches(name, names, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else "."
+        return cls(f"There is no {kind} called '{name}'{hint} Known: {', '.join(names) or 'none'}.")
+
+
+class WeightsError(DemoireError):
+    """Weights are missing, damaged, or not those that the catalogue names."""
+
+
+class DeviceError(DemoireError):
+    """The device asked for does not exist here, or its memory does not suffice."""
+
+
+class CancelledError(DemoireError):
+    """The user cancelled, or the deadline passed."""
+
+
+class DataError(DemoireError):
+    """Training or evaluation data is missing, broken or does not fit together."""

@@ -1,0 +1,24 @@
+"""What a model tells the pipeline about itself."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a network asks of whoever runs it; the pipeline knows no model by name.
+
+    Attributes:
+        size_multiple: height and width of its input must be multiples of this.
+        receptive_field: radius in pixels: how far on each side an output pixel can see.
+        halo: radius in pixels that tiles are widened by; at most ``receptive_field``, measured on real photos at export.
+        tiling: False where a tile's result depends on the tile (global statistics).
+        frames: how many pictures go in at once.
+        dtype: the preferred floating type, by name.
+    """
+
+    size_multiple: int = 1
+    receptive_field: int = 0
+    halo: int = 0
+    tiling: bool = True
+    frames: int = 1
+    dtype: str = "float32"
