@@ -1,0 +1,8 @@
+"""``python -m demoire COMMAND``."""
+
+import sys
+
+from demoire.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
