@@ -1,0 +1,108 @@
+"""Restoring: frozen options in, an event per tile out, a frozen result at the end."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demoire.picture import Limits, Notice, Picture, Samples
+
+if TYPE_CHECKING:
+    from demoire.loading import ModelCache
+
+#: (top, left, bottom, right) in pixels of the picture; bottom and right are exclusive.
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """How to restore.
+
+    Attributes:
+        model: model id of the catalogue.
+        device: "auto" (cuda, else mps, else cpu), "cpu", "cuda", "cuda:1", "mps".
+        dtype: "auto" (what the model prefers where the device is fast at it), "float32", "bfloat16", "float16".
+        tile: side in pixels of the square that the network sees at once, halo included; None: as large as memory allows.
+        memory_budget: bytes that the network's activations may take; None: measured.
+        deadline: seconds after which to give up, checked before every tile; None: none.
+        first: a box of the picture whose tiles are computed first (what the visitor looks at); None: from the top.
+    """
+
+    model: str = "cnn"
+    device: str = "auto"
+    dtype: str = "auto"
+    tile: int | None = None
+    memory_budget: int | None = None
+    deadline: float | None = None
+    first: Box | None = None
+
+
+@dataclass(frozen=True)
+class TileDone:
+    """One tile is finished.
+
+    Attributes:
+        index: how many tiles are done, this one included (from 1).
+        total: how many there will be; grows when memory runs out and tiles are divided.
+        box: the tile's place in the picture, halo excluded; the boxes of a run cover the picture exactly once.
+        pixels: (h, w, 3) restored RGB of that box in the picture's dtype; a read-only view of the result.
+        megapixels_per_second: so far.
+        seconds_left: estimate.
+    """
+
+    index: int
+    total: int
+    box: Box
+    pixels: Samples
+    megapixels_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The result; the last event of ``restore``.
+
+    Attributes:
+        picture: as the input, with restored ``pixels``.
+        model: model id.
+        origin: where the weights came from ("bundled").
+        device: where the last tile was computed.
+        dtype: the floating type used.
+        tiles: how many tiles were computed.
+        seconds: from start to end, loading included.
+        notices: the input's, then what happened while restoring (fallbacks).
+    """
+
+    picture: Picture
+    model: str
+    origin: str
+    device: str
+    dtype: str
+    tiles: int
+    seconds: float
+    notices: tuple[Notice, ...]
+
+
+def restore(picture: Picture, options: RestoreOptions, models: "ModelCache | None" = None) -> Iterator[TileDone | Restored]:
+    """Restores ``picture`` tile by tile; the last item is ``Restored``. Closing the generator cancels and frees the memory.
+
+    ``models`` keeps loaded models between calls. Nothing is loaded before the first item is asked for.
+
+    Raises:
+        UnknownNameError, WeightsError: as ``load_model``.
+        DeviceError: the device does not exist here, or even the smallest tile on the CPU does not fit its memory.
+        CancelledError: the deadline passed.
+    """
+    raise NotImplementedError
+
+
+def restore_file(
+    source: Path,
+    target: Path,
+    options: RestoreOptions,
+    kind: str,
+    limits: Limits | None = None,
+    models: "ModelCache | None" = None,
+) -> Restored:
+    """Decodes, restores and encodes."""
+    raise NotImplementedError
