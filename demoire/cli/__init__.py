@@ -12,6 +12,8 @@ from demoire.errors import DemoireError
 #: Name of each command -> (module, one line of help). A module has ``add_arguments(parser)`` and ``run(args) -> int``.
 COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("demoire.cli.restore", "remove moire from photos"),
+    "prepare": ("demoire.cli.prepare", "make a content store from clean pictures and rendered pages"),
+    "train": ("demoire.cli.train", "train a network on simulated captures"),
     "models": ("demoire.cli.models", "list the models"),
 }
 

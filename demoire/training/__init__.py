@@ -1,0 +1,1 @@
+"""Training: content, data, losses, the loop and its presets."""
