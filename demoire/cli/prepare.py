@@ -8,7 +8,7 @@ from pathlib import Path
 
 from demoire.training.building import Progress, StoreOptions, build_store
 from demoire.training.content import SPLITS, read_index
-from demoire.training.manifest import complete_manifest, find_sources, write_manifest
+from demoire.training.manifest import complete_manifest, find_sources, picture_files, write_manifest
 from demoire.training.packing import write_pack
 from demoire.training.typeset import FontBook
 
@@ -67,7 +67,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"{split}: {len(entries[split])} pictures ({counts}), {size / 1e6:.0f} MB")
     print(f"{args.output}: done in {time.monotonic() - begun:.0f} s")
     if args.packed:
-        report = write_pack(args.output, args.packed, int(args.mebibytes * 2**20))
+        originals = {
+            name: folder / name for folder in args.content if folder.is_dir() for name in picture_files(folder)
+        }
+        report = write_pack(args.output, args.packed, int(args.mebibytes * 2**20), originals)
         contents = ", ".join(f"{count} of {report.available[kind]} {kind}" for kind, count in report.packed.items())
         print(f"{args.packed}: {report.size / 2**20:.1f} MiB ({contents}; photos as JPEG {report.quality})")
     return 0

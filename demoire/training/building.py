@@ -21,7 +21,7 @@ from demoire.errors import DataError, OutputError
 from demoire.training.content import SPLITS, Entry, read_index, split_names, write_index
 from demoire.training.manifest import Source, check_sha256, find_sources, read_manifest, repository_manifest
 from demoire.training.packing import read_member, read_pack
-from demoire.training.pages import render_page
+from demoire.training.pages import VERSION, render_page
 from demoire.training.typeset import FontBook
 
 _FOLDER_KINDS = {"screens": "screen", "pages": "page", "plain": "plain"}
@@ -121,7 +121,7 @@ def _plan_packs(packs: Sequence[Path], content: Sequence[Path]) -> list[Task]:
 
 def plan_digest(tasks: Sequence[Task], options: StoreOptions, fonts: FontBook) -> str:
     """Hash of all that the bytes of the store depend on, so that a run goes on only where it fits."""
-    plan: list[object] = [options.seed, options.longest, fonts.names(), __version__]
+    plan: list[object] = [VERSION, options.seed, options.longest, fonts.names(), __version__]
     for task in tasks:
         stat = None if task.path is None or task.source.sha256 else task.path.stat()
         changed = (stat.st_size, stat.st_mtime_ns) if stat else None

@@ -1,14 +1,15 @@
 """A small pack of a content store, to be carried to a machine that has no content folder.
 
-A pack is a ZIP file (stored, its members are compressed already) of ``pack.json`` and one file for each picture: JPEG
-without colour subsampling for photos, lossless WebP for all else. ``prepare --content FILE.zip`` makes a store of it.
+A pack is a ZIP file (stored, its members are compressed already) of ``pack.json`` and one file for each picture: the
+original file where that is the smallest and was not reduced, else JPEG without colour subsampling for photos and
+lossless WebP for the rest. ``prepare --content FILE.zip`` makes a store of it.
 """
 
 import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,13 +19,17 @@ from PIL import Image
 
 from demoire.errors import DataError, OutputError
 from demoire.training.content import KINDS, SPLITS, Entry, map_bin, read_index
+from demoire.training.manifest import file_sha256
 
 PACK_FORMAT = 1
 PACK_INDEX = "pack.json"
 # What each kind may take of the pack's bytes; what one leaves over goes to the next.
-BYTE_SHARES = {"photo": 0.65, "plain": 0.05, "page": 0.10, "screen": 0.20}
+BYTE_SHARES = {"photo": 0.55, "plain": 0.03, "page": 0.12, "screen": 0.30}
 PHOTO_QUALITIES = (98, 96, 94, 92, 90)
+PHOTO_LONGEST = 1440
 _MEMBER_OVERHEAD = 1200
+_SAMPLE_STEP = 4
+_MOST_MISSES = 12
 
 
 @dataclass(frozen=True)
@@ -46,91 +51,115 @@ class PackedEntry:
     entry: Entry
 
 
-def write_pack(store: Path, target: Path, limit: int) -> PackReport:
+@dataclass(frozen=True)
+class _Picture:
+    """A picture that may go into the pack; ``original`` is its file where that gives the same pixels."""
+
+    split: str
+    entry: Entry
+    pixels: NDArray[np.uint8]
+    original: Path | None
+
+
+def write_pack(store: Path, target: Path, limit: int, originals: Mapping[str, Path] | None = None) -> PackReport:
     """Packs as much of a store as ``limit`` bytes hold, photos first, in an order that depends on names alone.
+
+    Args:
+        store: a finished store.
+        target: the ZIP file.
+        limit: bytes of that file at most.
+        originals: picture files by the names of the store, copied as they are where that is smaller.
 
     Raises:
         DataError: there is no finished store.
         OutputError: the pack cannot be written.
     """
-    pictures = _read_pictures(store)
-    groups = {kind: [item for item in pictures if item[1].kind == kind] for kind in KINDS}
+    pictures = _read_pictures(store, originals or {})
+    groups = {kind: [picture for picture in pictures if picture.entry.kind == kind] for kind in KINDS}
+    quality = _fitting_quality(groups["photo"][::_SAMPLE_STEP], BYTE_SHARES["photo"] * limit / _SAMPLE_STEP)
     chosen: list[tuple[PackedEntry, bytes]] = []
-    quality, room, spent = PHOTO_QUALITIES[0], 0.0, 4096
+    room, spent = 0.0, 4096
     for kind, share in BYTE_SHARES.items():
-        room += share * limit
-        if kind == "photo":
-            quality = _fitting_quality([pixels for _, _, pixels in groups[kind]], room)
-        for split, entry, pixels in groups[kind]:
-            data, suffix = encode_member(pixels, quality if kind == "photo" else None)
+        room, misses = room + share * limit, 0
+        for picture in groups[kind]:
+            data, suffix = encode_picture(picture, quality if kind == "photo" else None)
             cost = len(data) + _MEMBER_OVERHEAD
             if spent + cost <= min(room, limit):
-                chosen.append((PackedEntry(f"{len(chosen):05d}.{suffix}", split, entry), data))
+                chosen.append((PackedEntry(f"{len(chosen):05d}{suffix}", picture.split, picture.entry), data))
                 spent += cost
+            elif (misses := misses + 1) == _MOST_MISSES:
+                break
     _write_zip(target, chosen)
     packed = {kind: sum(item.entry.kind == kind for item, _ in chosen) for kind in KINDS}
     return PackReport(packed, {kind: len(group) for kind, group in groups.items()}, quality, target.stat().st_size)
 
 
-def _read_pictures(store: Path) -> list[tuple[str, Entry, NDArray[np.uint8]]]:
-    """Split, entry and pixels of all pictures: each kind in random but fixed order, its two splits spread evenly."""
+def _read_pictures(store: Path, originals: Mapping[str, Path]) -> list[_Picture]:
+    """All pictures of a store: each kind in random but fixed order, its two splits spread evenly."""
     _, bins, entries = read_index(store)
-    pictures: list[tuple[float, str, Entry, NDArray[np.uint8]]] = []
+    ranked: list[tuple[float, str, _Picture]] = []
     for split in SPLITS:
         pixels = map_bin(store / bins[split], sum(entry.size for entry in entries[split]))
         for kind in KINDS:
-            ranked = sorted(
-                (e for e in entries[split] if e.kind == kind),
-                key=lambda e: hashlib.sha256(b"pack" + e.name.encode()).digest(),
-            )
-            for rank, entry in enumerate(ranked):
+            group = sorted((entry for entry in entries[split] if entry.kind == kind), key=_order)
+            for rank, entry in enumerate(group):
                 view = pixels[entry.offset : entry.offset + entry.size].reshape(entry.height, entry.width, 3)
-                pictures.append(((rank + 0.5) / len(ranked), split, entry, view))
-    return [
-        (split, entry, view) for _, split, entry, view in sorted(pictures, key=lambda item: (item[0], item[2].name))
-    ]
+                original = _same_pixels(originals.get(entry.name), entry)
+                ranked.append(((rank + 0.5) / len(group), entry.name, _Picture(split, entry, view, original)))
+    return [picture for _, _, picture in sorted(ranked, key=lambda item: item[:2])]
 
 
-def _fitting_quality(photos: Sequence[NDArray[np.uint8]], room: float) -> int:
-    """The highest JPEG quality at which all photos fit into the room, or the lowest of the list."""
+def _order(entry: Entry) -> bytes:
+    return hashlib.sha256(b"pack " + entry.name.encode()).digest()
+
+
+def _same_pixels(path: Path | None, entry: Entry) -> Path | None:
+    """The path where it is the file the entry was decoded from and was not reduced."""
+    if path is None or not path.is_file() or file_sha256(path) != entry.sha256:
+        return None
+    with Image.open(path) as image:
+        return path if sorted(image.size) == sorted((entry.width, entry.height)) else None
+
+
+def _fitting_quality(photos: Sequence[_Picture], room: float) -> int:
+    """The highest JPEG quality at which the photos fit into the room, or the lowest of the list."""
     for quality in PHOTO_QUALITIES[:-1]:
-        if sum(len(encode_member(pixels, quality)[0]) + _MEMBER_OVERHEAD for pixels in photos) <= room:
+        if sum(len(encode_picture(photo, quality)[0]) + _MEMBER_OVERHEAD for photo in photos) <= room:
             return quality
     return PHOTO_QUALITIES[-1]
 
 
-def encode_member(pixels: NDArray[np.uint8], quality: int | None) -> tuple[bytes, str]:
-    """The picture as JPEG (4:4:4) of that quality or, without one, as lossless WebP; with the file's suffix."""
+def encode_picture(picture: _Picture, quality: int | None) -> tuple[bytes, str]:
+    """The original file or, where that is smaller, JPEG (4:4:4) of that quality or lossless WebP; and the suffix."""
     stream = io.BytesIO()
-    image = Image.fromarray(pixels)
+    image = Image.fromarray(picture.pixels)
     if quality is None:
         image.save(stream, "WEBP", lossless=True, quality=60, method=3)
-        return stream.getvalue(), "webp"
-    image.save(stream, "JPEG", quality=quality, subsampling=0, optimize=True)
-    return stream.getvalue(), "jpg"
+    else:
+        image.thumbnail((PHOTO_LONGEST, PHOTO_LONGEST), Image.Resampling.HAMMING)
+        image.save(stream, "JPEG", quality=quality, subsampling=0, optimize=True)
+    data, suffix = stream.getvalue(), ".webp" if quality is None else ".jpg"
+    if picture.original and picture.original.stat().st_size < len(data):
+        return picture.original.read_bytes(), picture.original.suffix
+    return data, suffix
 
 
 def _write_zip(target: Path, chosen: Sequence[tuple[PackedEntry, bytes]]) -> None:
+    """Writes the members without time stamps, so that the same store gives the same pack."""
     index = {"format": PACK_FORMAT, "pictures": [asdict(item) for item, _ in chosen]}
     part = target.with_name(target.name + ".part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(_member(PACK_INDEX), json.dumps(index, ensure_ascii=False), zipfile.ZIP_DEFLATED)
+            text = json.dumps(index, ensure_ascii=False)
+            archive.writestr(zipfile.ZipInfo(PACK_INDEX), text, zipfile.ZIP_DEFLATED)
             for item, data in chosen:
-                archive.writestr(_member(item.member), data)
+                archive.writestr(zipfile.ZipInfo(item.member), data)
         part.replace(target)
     except OSError as error:
-        raise OutputError(
-            f"The pack {target} cannot be written ({error.strerror or error}); choose another place."
-        ) from error
+        raise OutputError(f"The pack {target} cannot be written ({error.strerror}); choose another place.") from error
 
 
-def _member(name: str) -> zipfile.ZipInfo:
-    """A member without a time stamp, so that the same store gives the same pack."""
-    return zipfile.ZipInfo(name)
-
-
-def read_pack(path: Path) -> Iterator[PackedEntry]:
+def read_pack(path: Path) -> list[PackedEntry]:
     """The pictures of a pack.
 
     Raises:
@@ -140,13 +169,11 @@ def read_pack(path: Path) -> Iterator[PackedEntry]:
         with zipfile.ZipFile(path) as archive:
             index = json.loads(archive.read(PACK_INDEX))
         if index["format"] != PACK_FORMAT:
-            raise DataError(f"The pack {path} is of format {index['format']} instead of {PACK_FORMAT}; write it again.")
-        for row in index["pictures"]:
-            yield PackedEntry(str(row["member"]), str(row["split"]), Entry(**row["entry"]))
+            raise ValueError(f"format {index['format']} instead of {PACK_FORMAT}")
+        rows = index["pictures"]
+        return [PackedEntry(str(row["member"]), str(row["split"]), Entry(**row["entry"])) for row in rows]
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} is not a pack of clean pictures ({error}); write one with `prepare --packed`."
-        ) from error
+        raise DataError(f"{path} is not a pack of pictures ({error}); write one with `prepare --packed`.") from error
 
 
 def read_member(path: Path, member: str) -> bytes:
