@@ -12,17 +12,10 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, uniform_filter
+from skimage.metrics import structural_similarity
 
 from demoire.errors import DataError
-
-try:
-    from scipy.ndimage import gaussian_filter, gaussian_filter1d, uniform_filter
-    from skimage.metrics import structural_similarity
-except ImportError as error:
-    raise DataError(
-        f"Scoring pictures needs SciPy and scikit-image, but '{error.name}' is missing: "
-        "install them with  pip install 'scipy>=1.13' 'scikit-image>=0.24'"
-    ) from error
 
 FloatImage = npt.NDArray[np.float32]
 ByteImage = npt.NDArray[np.uint8]

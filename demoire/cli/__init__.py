@@ -15,6 +15,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prepare": ("demoire.cli.prepare", "make a content store from clean pictures and rendered pages"),
     "train": ("demoire.cli.train", "train a network on simulated captures"),
     "models": ("demoire.cli.models", "list the models"),
+    "evaluate": ("demoire.cli.evaluate", "score models on photos with ground truth, or on clean pictures"),
+    "lpips-weights": ("demoire.cli.lpips_weights", "convert perceptual features for evaluation and training"),
 }
 
 

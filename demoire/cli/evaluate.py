@@ -1,0 +1,124 @@
+"""``python -m demoire evaluate``: scores models on photos with ground truth, or on clean pictures."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demoire.cli import evaluation_table as table
+from demoire.errors import DataError
+from demoire.extras import require
+
+if TYPE_CHECKING:
+    from demoire.evaluate import Candidate
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--pairs", type=Path, metavar="DIR", help="holds moire/ and clean/, matched by number in the name"
+    )
+    what.add_argument("--clean", type=Path, metavar="DIR", help="clean pictures: PSNR of each result to its input")
+    parser.add_argument("--model", action="append", default=[], metavar="ID", help="model id; may be repeated")
+    parser.add_argument(
+        "--outputs", action="append", default=[], metavar="NAME=DIR", help="a folder of restored pictures; repeatable"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
+    parser.add_argument("--limit", type=int, metavar="N", help="only N pictures, spread evenly")
+    parser.add_argument("--no-baselines", action="store_true", help="leave out the blurs and the classical filter")
+    parser.add_argument(
+        "--perceptual",
+        type=Path,
+        metavar="DIR",
+        help="features made by lpips-weights: adds LPIPS (default: the setting DEMOIRE_PERCEPTUAL)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Scores and prints; the table grows picture by picture."""
+    require("Scoring pictures", "eval", "scipy", "skimage")
+    if args.limit is not None and args.limit < 1:
+        raise DataError(f"--limit must be at least 1, not {args.limit}.")
+    if args.pairs is None:
+        _score_clean(args)
+    else:
+        _score_pairs(args)
+    return 0
+
+
+def _score_pairs(args: argparse.Namespace) -> None:
+    from demoire.evaluate import compare, folder_candidate, lpips_metric, summaries
+    from demoire.metrics import METRICS
+    from demoire.pairs import find_pairs, spread
+
+    pairs = spread(find_pairs(args.pairs), args.limit)
+    outputs = [folder_candidate(name, folder, pairs) for name, folder in map(_named_folder, args.outputs)]
+    candidates = _checked([*_models_and_baselines(args), *outputs])
+    metrics = dict(METRICS)
+    if (features := _features(args.perceptual)) is not None:
+        metrics["lpips"] = lpips_metric(features)
+    if not args.json:
+        print(table.line(table.PAIR_HEAD))
+    scores = []
+    for score in compare(pairs, candidates, metrics):
+        scores.append(score)
+        if not args.json:
+            print("\n".join(table.pair_lines(score)), flush=True)
+    summary = summaries(scores, candidates)
+    if args.json:
+        print(json.dumps(table.pairs_json(scores, summary), indent=1))
+    else:
+        print("\n".join(["", table.line(table.SUMMARY_HEAD), *table.summary_lines(summary)]))
+
+
+def _score_clean(args: argparse.Namespace) -> None:
+    from demoire.evaluate import compare_clean, summarise_clean
+    from demoire.pairs import list_pictures, spread
+
+    if args.outputs:
+        raise DataError("--outputs needs ground truth: give --pairs instead of --clean.")
+    candidates = _checked(_models_and_baselines(args))
+    if not args.json:
+        print(table.line(table.CLEAN_HEAD))
+    scores = {}
+    for path, changes in compare_clean(spread(list_pictures(args.clean), args.limit), candidates):
+        scores[path.name] = changes
+        if not args.json:
+            print("\n".join(table.clean_lines(path.name, changes)), flush=True)
+    summary = summarise_clean(list(scores.values()))
+    if args.json:
+        print(json.dumps(table.clean_json(scores, summary), indent=1))
+    else:
+        print("\n".join(["", table.line(table.CLEAN_SUMMARY_HEAD), *table.clean_summary_lines(summary)]))
+
+
+def _models_and_baselines(args: argparse.Namespace) -> "list[Candidate]":
+    from demoire.evaluate import baseline_candidates, model_predict, predictor_candidate
+
+    baselines = [] if args.no_baselines else baseline_candidates()
+    return baselines + [predictor_candidate(name, model_predict(name, args.device)) for name in args.model]
+
+
+def _checked(candidates: "list[Candidate]") -> "list[Candidate]":
+    from demoire.evaluate import UNPROCESSED
+
+    names = [UNPROCESSED, *(candidate.name for candidate in candidates)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"Two rows would be called '{twice}': give each --model once and each --outputs its own name.")
+    return candidates
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, separator, folder = text.partition("=")
+    if not (name and separator and folder):
+        raise DataError(f"--outputs takes NAME=DIR, not '{text}'.")
+    return name, Path(folder)
+
+
+def _features(option: Path | None) -> Path | None:
+    from demoire.perceptual import find_folder
+
+    return find_folder(option)
