@@ -1,8 +1,13 @@
 """``python -m demoire COMMAND``."""
 
+import os
 import sys
 
-from demoire.cli import main
+# Threads that wait for one another without spinning: four to five times faster where the cores are shared with other work.
+# It must be set before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from demoire.cli import main  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,7 +10,7 @@ class Needs:
     Attributes:
         size_multiple: height and width of its input must be multiples of this.
         receptive_field: radius in pixels: how far on each side an output pixel can see.
-        halo: radius in pixels that tiles are widened by; at most ``receptive_field``, measured on real photos at export.
+        halo: radius in pixels that tiles are widened by; at most ``receptive_field``, measured at export.
         tiling: False where a tile's result depends on the tile (global statistics).
         frames: how many pictures go in at once.
         dtype: the preferred floating type, by name.

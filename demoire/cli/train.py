@@ -1,0 +1,85 @@
+"""``train``: trains a network on simulated captures."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from demoire.training.curves import draw_curves
+from demoire.training.loop import Report, Trainer, TrainOptions
+from demoire.training.presets import PRESETS, find_preset
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of ``train``."""
+    parser.add_argument("--preset", default="cnn", help=f"what to train: {', '.join(PRESETS)} (default %(default)s)")
+    parser.add_argument("--content", type=Path, required=True, metavar="POOL", help="content store made by prepare")
+    parser.add_argument(
+        "--run", type=Path, required=True, metavar="DIR", help="this training's folder; goes on if it has a checkpoint"
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, help="length of the schedule in steps (default: the preset's)")
+    length.add_argument("--minutes", type=float, help="length of the schedule in minutes of training, over all slices")
+    parser.add_argument(
+        "--slice", type=float, metavar="MINUTES", help="stop after so long and save; the same command goes on"
+    )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default %(default)s")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--init", metavar="MODEL", help="start from the weights of this bundled model")
+    parser.add_argument(
+        "--fresh", action="store_true", help="render every batch anew (default on cuda) instead of using a pool"
+    )
+    parser.add_argument(
+        "--no-renew", action="store_true", help="leave the pool as it is once its first captures are there"
+    )
+    parser.add_argument(
+        "--first", type=int, default=600, help="captures in the pool before training begins (default %(default)s)"
+    )
+    parser.add_argument("--threads", type=int, help="processor threads of the training itself")
+
+
+def _initial_weights(model_id: str | None) -> dict[str, Tensor] | None:
+    if model_id is None:
+        return None
+    from demoire.loading import load_model
+
+    return load_model(model_id).module.state_dict()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs ``train``."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    options = TrainOptions(
+        content=args.content,
+        run=args.run,
+        steps=args.steps,
+        minutes=args.minutes,
+        slice_minutes=args.slice,
+        device=args.device,
+        seed=args.seed,
+        init=_initial_weights(args.init),
+        fresh=args.fresh or args.device.startswith("cuda"),
+        renew=None if args.no_renew else TrainOptions.renew,
+        first_slots=args.first,
+    )
+    trainer = Trainer(find_preset(args.preset), options)
+    print(f"{args.preset}: step {trainer.progress.step}, {trainer.precision}", flush=True)
+    for report in trainer.run():
+        print(_line(report), flush=True)
+        if report.gain is not None:
+            draw_curves(args.run / "log.jsonl", args.run / "curves.png")
+    finished = trainer.fraction() >= 1
+    print("done" if finished else "saved; the same command goes on", file=sys.stderr)
+    return 0
+
+
+def _line(report: Report) -> str:
+    left = report.seconds * (1 - report.fraction) / max(report.fraction, 1e-9) / 60
+    gain = "" if report.gain is None else f"  validation {report.gain:+.2f} dB"
+    return (
+        f"step {report.step}  loss {report.loss:.4f}  rate {report.learning_rate:.1e}  "
+        f"{report.steps_per_second:.2f} steps/s  {left:.0f} min left{gain}"
+    )

@@ -1,0 +1,158 @@
+"""A multi-scale residual CNN that predicts what to add to a moire image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from demoire.models.base import Needs
+
+_CONTEXT_KERNEL = 7
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Widths and depths of ``UNet``; level i works at 1/2^(i+1) of the picture's size.
+
+    Attributes:
+        channels: width of each level, the finest first.
+        encoder_blocks: residual blocks of each level on the way down; those of the last level are the bottom.
+        decoder_blocks: residual blocks of each level but the last on the way up.
+        context_blocks: blocks with a 7x7 depthwise convolution at the bottom: wide bands need a wide view.
+    """
+
+    channels: tuple[int, ...] = (24, 48, 96, 128)
+    encoder_blocks: tuple[int, ...] = (0, 1, 1, 3)
+    decoder_blocks: tuple[int, ...] = (1, 1, 1)
+    context_blocks: int = 3
+
+    def __post_init__(self) -> None:
+        levels = len(self.channels)
+        if levels < 2 or len(self.encoder_blocks) != levels or len(self.decoder_blocks) != levels - 1:
+            raise ValueError("UNetConfig: one encoder depth for each width, one decoder depth for each but the last.")
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions; the second starts small, since there is no normalisation to tame a deep sum."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        with torch.no_grad():
+            self.second.weight.mul_(0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = x + self.second(F.relu(self.first(x)))
+        return result
+
+
+class ContextBlock(nn.Module):
+    """A 7x7 depthwise convolution, then 1x1 ones (after Liu et al., ConvNeXt, CVPR 2022; no normalisation)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.spread = nn.Conv2d(channels, channels, _CONTEXT_KERNEL, padding=_CONTEXT_KERNEL // 2, groups=channels)
+        self.widen = nn.Conv2d(channels, 2 * channels, 1)
+        self.narrow = nn.Conv2d(2 * channels, channels, 1)
+        with torch.no_grad():
+            self.narrow.weight.mul_(0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = x + self.narrow(F.relu(self.widen(self.spread(x))))
+        return result
+
+
+def _blocks(count: int, channels: int) -> nn.Sequential:
+    return nn.Sequential(*[ResidualBlock(channels) for _ in range(count)])
+
+
+class Up(nn.Module):
+    """Doubles the size: 1x1 convolution, pixel-shuffle, and the encoder's feature added."""
+
+    def __init__(self, below: int, channels: int) -> None:
+        super().__init__()
+        self.expand = nn.Conv2d(below, channels * 4, 1)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.expand(x), 2) + skip
+
+
+class UNet(nn.Module):
+    """Pixel-unshuffle, a U-Net of residual blocks, pixel-shuffle; the result is added to the input in float32.
+
+    The last layer starts at zero, so an untrained network is the identity.
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.channels
+        self.stem = nn.Conv2d(12, channels[0], 3, padding=1)
+        self.encoders = nn.ModuleList(_blocks(n, c) for n, c in zip(config.encoder_blocks, channels, strict=True))
+        self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(channels))
+        self.context = nn.Sequential(*[ContextBlock(channels[-1]) for _ in range(config.context_blocks)])
+        self.ups = nn.ModuleList(Up(b, a) for a, b in pairwise(channels))
+        self.decoders = nn.ModuleList(_blocks(n, c) for n, c in zip(config.decoder_blocks, channels, strict=False))
+        self.head = nn.Conv2d(channels[0], 12, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        if self.head.bias is not None:
+            nn.init.zeros_(self.head.bias)
+
+    @property
+    def needs(self) -> Needs:
+        """What the pipeline must give; the halo is the whole receptive field until a smaller one is measured."""
+        radius = receptive_radius(self.config)
+        return Needs(size_multiple=2 ** len(self.config.channels), receptive_field=radius, halo=radius)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``, to the same shape, not clipped."""
+        feature = self.stem(F.pixel_unshuffle(x, 2))
+        skips: list[Tensor] = []
+        for level, encoder in enumerate(self.encoders):
+            feature = encoder(feature)
+            if level < len(self.downs):
+                skips.append(feature)
+                feature = F.relu(self.downs[level](feature))
+        feature = self.context(feature)
+        for level in reversed(range(len(self.ups))):
+            feature = self.decoders[level](self.ups[level](feature, skips[level]))
+        residual = F.pixel_shuffle(self.head(feature), 2)
+        return x + residual.float()
+
+
+def receptive_radius(config: UNetConfig) -> int:
+    """How far in pixels an output of ``UNet`` can see on each side, rounded up to the size multiple."""
+    radius = 0
+    for level, blocks in enumerate(config.encoder_blocks):
+        pixel = 2 ** (level + 1)
+        convolutions = 2 * (blocks + (config.decoder_blocks[level] if level < len(config.decoder_blocks) else 0))
+        # Pixel-shuffle adds less than a pixel of its level, stem, head and the strided convolution one each.
+        radius += pixel * (convolutions + (2 if level == 0 else 1) + 1)
+    radius += config.context_blocks * (_CONTEXT_KERNEL // 2) * 2 ** len(config.channels)
+    multiple = 2 ** len(config.channels)
+    return -(-radius // multiple) * multiple
+
+
+def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128)) -> float:
+    """Multiply-accumulates of all convolutions and linear layers for one pixel of input, counted in a forward pass."""
+    total = 0
+
+    def count(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.Conv2d):
+            taps = module.kernel_size[0] * module.kernel_size[1] * module.in_channels // module.groups
+            total += output.shape[1:].numel() * taps
+        elif isinstance(module, nn.Linear):
+            total += output.shape[1:].numel() * module.in_features
+
+    hooks = [m.register_forward_hook(count) for m in model.modules()]
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        model(torch.zeros(1, 3, *sizes, device=device))
+    for hook in hooks:
+        hook.remove()
+    return total / (sizes[0] * sizes[1])

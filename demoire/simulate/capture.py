@@ -1,0 +1,199 @@
+"""The composition: clean pictures in, captures with their targets out."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from demoire.simulate import delivery, display, geometry, isp, optics, sensor
+from demoire.simulate.config import CaptureParameters, DeliveryParameters
+
+VISIBLE = 2.5 / 255
+"""Local RMS above which moire counts as visible in the mask."""
+
+MARGIN = 1.1
+"""How much farther than its linear part a bent and tilted view may reach; beyond, content is mirrored."""
+
+
+@dataclass(frozen=True)
+class Captures:
+    """What ``render`` makes; all (N, C, H, W) float32.
+
+    Attributes:
+        moire: the captures, sRGB, 8-bit levels in [0, 1].
+        clean: their targets, sRGB in [0, 1]: the same geometry, exposure, colour, tone and size without mask, CFA,
+            noise and JPEG.
+        amplitude: None, or (N, 1, H, W): local RMS of the moire alone, before noise and JPEG.
+    """
+
+    moire: Tensor
+    clean: Tensor
+    amplitude: Tensor | None = None
+
+    @property
+    def mask(self) -> Tensor | None:
+        """(N, 1, H, W) bool: where moire is visible."""
+        return None if self.amplitude is None else self.amplitude > VISIBLE
+
+
+def sensor_size(size: tuple[int, int], reduction: tuple[float, float]) -> tuple[int, int]:
+    """Height and width on the sensor of a delivered window of ``size``."""
+    return round(size[0] * reduction[0]), round(size[1] * reduction[1])
+
+
+def content_size(
+    parameters: Sequence[CaptureParameters], shared: DeliveryParameters, size: tuple[int, int]
+) -> tuple[int, int]:
+    """Display pixels (height, width) that captures of ``size`` look at, a margin for bending and blur included."""
+    height, width = sensor_size(size, shared.reduction)
+    reach_u, reach_v = [size[1] / 2], [size[0] / 2]
+    for p in parameters:
+        (ux, uy), (vx, vy) = geometry.linear_part(p.geometry)
+        reach_u.append((abs(ux) * width + abs(uy) * height) / 2 * MARGIN + 8)
+        reach_v.append((abs(vx) * width + abs(vy) * height) / 2 * MARGIN + 8)
+    return 2 * math.ceil(max(reach_v)), 2 * math.ceil(max(reach_u))
+
+
+def _rows(values: Sequence[float], device: torch.device) -> Tensor:
+    return torch.tensor(list(values), dtype=torch.float32, device=device)[:, None, None, None]
+
+
+def _cells(parameters: Sequence[CaptureParameters]) -> Tensor:
+    cells = []
+    for p in parameters:
+        cell = display.mask_cell(p.display)
+        if p.kind != "screen":
+            cell = torch.ones_like(cell)
+        cells.append(optics.filter_cell(cell, p.optics, p.geometry))
+    return torch.stack(cells).float()
+
+
+def _blurred(content: Tensor, parameters: Sequence[CaptureParameters], target: bool, times: int) -> Tensor:
+    sigmas = [
+        optics.content_sigma(
+            p.geometry.scale, p.optics.target_sigma if target else p.optics.sigma, p.optics.aperture, times
+        )
+        for p in parameters
+    ]
+    return optics.blur(content, sigmas)
+
+
+def _display_light(
+    content: Tensor, parameters: Sequence[CaptureParameters], size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Linear light on the sensor (N, 3, H, W), display white = 1: through the sub-pixel mask, and the target's."""
+    device = content.device
+    u, v = geometry.display_positions([p.geometry for p in parameters], *size, device)
+    times = optics.enlargement(min(p.geometry.scale for p in parameters))
+    linear = isp.srgb_to_linear(content)
+    enlarged = linear.repeat_interleave(times, 2).repeat_interleave(times, 3)
+    target = optics.sample_content(_blurred(enlarged, parameters, True, times), u, v, times)
+    blurred = _blurred(enlarged, parameters, False, times)
+    mask = optics.sample_cell(_cells(parameters).to(device), u, v)
+    channels = []
+    for c in range(3):
+        shift = [display.subpixel_shift(p.display)[c] * (p.kind == "screen") for p in parameters]
+        shift_u, shift_v = (
+            torch.tensor([s[i] for s in shift], dtype=torch.float32, device=device)[:, None, None] for i in range(2)
+        )
+        seen = optics.sample_content(blurred[:, c : c + 1], u - shift_u, v - shift_v, times)
+        channels.append(seen * mask[:, c : c + 1])
+    return torch.cat(channels, 1), target
+
+
+def _expose(light: Tensor, parameters: Sequence[CaptureParameters]) -> Tensor:
+    """Exposure, vignetting about the frame's centre, and glare."""
+    device = light.device
+    x, y = geometry.sensor_grid(*light.shape[-2:], device)
+    fall = []
+    for p in parameters:
+        squared = ((x - p.geometry.centre[0]) ** 2 + (y - p.geometry.centre[1]) ** 2) / p.geometry.radius**2
+        fall.append(1 - p.sensor.vignetting * squared.clamp(max=1.5))
+    white = _rows([p.sensor.white for p in parameters], device)
+    glare = _rows([p.sensor.glare for p in parameters], device)
+    return white * (light * torch.stack(fall) * (1 - glare) + glare)
+
+
+def _photograph(light: Tensor, parameters: Sequence[CaptureParameters], noisy: bool) -> Tensor:
+    """Linear light to demosaiced linear RGB, as the camera hands it to its colour processing."""
+    cfas = [p.sensor.cfa for p in parameters]
+    mixing = torch.stack([sensor.crosstalk_matrix(p.sensor.crosstalk) for p in parameters])
+    light = isp.colour(light, mixing)
+    sensors = [p.sensor if noisy else replace(p.sensor, photons=0.0, read_noise=0.0) for p in parameters]
+    seeds = [p.noise_seed for p in parameters]
+    if all(cfa == "none" for cfa in cfas):
+        rgb = sensor.expose(light, sensors, seeds)
+    else:
+        raw, planes = sensor.mosaic(light, cfas)
+        rgb = isp.demosaic(sensor.expose(raw, sensors, seeds), planes, [p.isp.demosaicer for p in parameters])
+    return isp.colour(rgb, torch.linalg.inv(mixing))
+
+
+def _develop(
+    rgb: Tensor,
+    parameters: Sequence[CaptureParameters],
+    shared: DeliveryParameters,
+    size: tuple[int, int],
+    capture: bool,
+) -> Tensor:
+    """Linear RGB to the delivered picture before JPEG; a target is not denoised, it has no noise."""
+    settings = [p.isp for p in parameters]
+    image = isp.tone(isp.colour(rgb, isp.camera_matrices(settings)), settings)
+    if capture:
+        image = isp.denoise(image, settings).clamp(0, 1)
+    image = isp.sharpen(image, settings)
+    return delivery.resize(image, *size, shared.resizer).clamp(0, 1)
+
+
+def _untouched(content: Tensor, parameters: Sequence[CaptureParameters], size: tuple[int, int]) -> Tensor:
+    """Plain pictures at their own pixels with a little noise and JPEG: input and target at once."""
+    top, left = (content.shape[-2] - size[0]) // 2, (content.shape[-1] - size[1]) // 2
+    window = content[..., top : top + size[0], left : left + size[1]]
+    amount = _rows([p.sensor.read_noise * 2 for p in parameters], content.device)
+    noisy = (window + sensor.noise_like(window, [p.noise_seed for p in parameters]) * amount).clamp(0, 1)
+    return delivery.compress(noisy, [p.jpeg for p in parameters])
+
+
+def local_rms(difference: Tensor) -> Tensor:
+    """RMS over colours and 17 px of the band-passed difference (blur of 1 px less blur of 12 px); (N, 1, H, W)."""
+    count = difference.shape[0]
+    band = optics.blur(difference, [1.0] * count) - optics.blur(difference, [12.0] * count)
+    return F.avg_pool2d(F.pad(band.square().mean(1, keepdim=True), (8, 8, 8, 8), mode="reflect"), 17, 1).sqrt()
+
+
+@torch.no_grad()
+def render(
+    content: Tensor,
+    parameters: Sequence[CaptureParameters],
+    shared: DeliveryParameters,
+    size: tuple[int, int],
+    labels: bool = False,
+) -> Captures:
+    """Renders one capture of each picture, on the device that holds them.
+
+    Args:
+        content: (N, 3, h, w) sRGB in [0, 1], what the display shows around the window's centre; of
+            ``content_size`` or larger.
+        size: height and width of the delivered captures.
+        labels: also measure the moire, which costs a second pass through the camera.
+    """
+    touched = [i for i, p in enumerate(parameters) if p.kind != "untouched"]
+    rest = [i for i, p in enumerate(parameters) if p.kind == "untouched"]
+    moire = content.new_empty((len(parameters), 3, *size))
+    clean, amplitude = torch.empty_like(moire), moire.new_zeros((len(parameters), 1, *size))
+    if touched:
+        chosen = [parameters[i] for i in touched]
+        light, target = _display_light(content[touched], chosen, sensor_size(size, shared.reduction))
+        light, target = _expose(light, chosen), _expose(target, chosen).clamp(0, 1)
+        photo = _develop(_photograph(light, chosen, noisy=True), chosen, shared, size, capture=True)
+        moire[touched] = delivery.compress(photo, [p.jpeg for p in chosen])
+        clean[touched] = _develop(target, chosen, shared, size, capture=False)
+        if labels:
+            quiet = _develop(_photograph(light, chosen, noisy=False), chosen, shared, size, capture=True)
+            amplitude[touched] = local_rms(quiet - clean[touched])
+    if rest:
+        moire[rest] = clean[rest] = _untouched(content[rest], [parameters[i] for i in rest], size)
+    return Captures((moire * 255).round() / 255, clean, amplitude if labels else None)

@@ -1,0 +1,286 @@
+"""The one configuration that all parameters of simulated captures are drawn from, and the parameters of one capture."""
+
+import math
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+Range = tuple[float, float]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SimulatorConfig:
+    """Ranges (uniform unless said otherwise) and probabilities. Lengths are sensor pixels unless said otherwise.
+
+    Attributes:
+        scale: sensor pixels per display pixel, log-uniform.
+        resonances: scales at which a low harmonic of the display meets the sampling of the CFA.
+        resonant_share: share of captures within ``resonance_width`` (relative) of a resonance, most of them very near.
+        reductions: (share, lowest, highest reduction, largest ratio between the two axes) of the delivered photo.
+        frame: side of the whole photo, which perspective, lens distortion and vignetting refer to.
+        perspective: relative change of scale across the frame.
+        psf_sigma: Gaussian blur of the lens; ``target_sharpness`` times it is the target's.
+        white: level of display white on the sensor, linear, 1 = saturation.
+        unmasked_share: captures of a display without visible pixels: noise, demosaicing and JPEG, but no moire.
+        untouched_share: input equals target: plain pictures, as JPEG files are, that must come back unchanged.
+    """
+
+    scale: Range = (0.7, 4.5)
+    resonances: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0)
+    resonant_share: float = 0.5
+    resonance_width: float = 0.06
+    reductions: tuple[tuple[float, float, float, float], ...] = (
+        (0.42, 1.0, 1.0, 1.0),
+        (0.30, 1.0, 2.0, 1.15),
+        (0.16, 2.0, 3.0, 1.3),
+        (0.12, 2.5, 4.0, 1.8),
+    )
+    frame: Range = (2600, 4200)
+    perspective: Range = (0.0, 0.16)
+    rotation: Range = (0.0, math.radians(9))
+    free_rotation_share: float = 0.08
+    aspect: Range = (0.985, 1.015)
+    shear: Range = (-0.01, 0.01)
+    distortion: Range = (-0.05, 0.05)
+    layouts: tuple[tuple[str, float], ...] = (
+        ("stripe", 0.62),
+        ("stripe_split", 0.12),
+        ("chevron", 0.1),
+        ("diamond", 0.08),
+        ("pentile", 0.08),
+    )
+    reversed_share: float = 0.15
+    sideways_share: float = 0.12
+    lit_x: Range = (0.6, 0.92)
+    lit_y: Range = (0.65, 0.95)
+    white: Range = (0.28, 0.8)
+    psf_sigma: Range = (0.2, 0.7)
+    target_sharpness: float = 0.85
+    aperture: Range = (0.85, 1.0)
+    photons: Range = (250, 4000)
+    read_noise: Range = (0.0005, 0.003)
+    vignetting: Range = (0.05, 0.3)
+    glare: Range = (0.0, 0.04)
+    crosstalk: Range = (0.04, 0.2)
+    demosaicers: tuple[tuple[str, float], ...] = (("bilinear", 0.3), ("malvar", 0.4), ("edge_aware", 0.3))
+    white_balance: Range = (0.92, 1.08)
+    colour_error: float = 0.06
+    saturation: Range = (0.85, 1.25)
+    contrast: Range = (-0.15, 0.45)
+    luma_denoise: Range = (0.0, 0.65)
+    chroma_denoise: Range = (0.6, 2.6)
+    sharpening: Range = (0.0, 1.0)
+    resizers: tuple[tuple[str, float], ...] = (
+        ("area", 0.2),
+        ("bicubic", 0.25),
+        ("bilinear", 0.15),
+        ("plain_bilinear", 0.4),
+    )
+    jpeg_quality: tuple[int, int] = (72, 97)
+    jpeg_passes: tuple[tuple[int, float], ...] = ((0, 0.15), (1, 0.6), (2, 0.25))
+    subsampled_share: float = 0.7
+    unmasked_share: float = 0.08
+    untouched_share: float = 0.1
+
+
+@dataclass(frozen=True)
+class DisplayParameters:
+    """Sub-pixel mask: layout, lit fraction of a sub-pixel along and across, order and direction of the stripes."""
+
+    layout: str = "stripe"
+    lit_x: float = 0.75
+    lit_y: float = 0.85
+    reversed: bool = False
+    sideways: bool = False
+
+
+@dataclass(frozen=True)
+class GeometryParameters:
+    """Sensor to display: ``scale`` sensor pixels per display pixel, radians, and a phase in display pixels.
+
+    ``perspective`` is the relative change of scale per sensor pixel along x and y; ``distortion`` the radial term at
+    the corner of a frame of half diagonal ``radius`` whose centre lies at ``centre`` (x, y) from the window's centre.
+    """
+
+    scale: float = 2.0
+    aspect: float = 1.0
+    rotation: float = 0.0
+    shear: float = 0.0
+    perspective: tuple[float, float] = (0.0, 0.0)
+    distortion: float = 0.0
+    centre: tuple[float, float] = (0.0, 0.0)
+    radius: float = 2500.0
+    phase: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class OpticsParameters:
+    """Gaussian PSF of the capture and of its target, and the side of the square pixel aperture, in sensor pixels."""
+
+    sigma: float = 0.4
+    target_sigma: float = 0.4
+    aperture: float = 1.0
+
+
+@dataclass(frozen=True)
+class SensorParameters:
+    """CFA phase (of ``RGGB``, or ``none``), exposure of display white (linear), photons at saturation (0: no noise)."""
+
+    cfa: str = "RGGB"
+    white: float = 0.6
+    photons: float = 0.0
+    read_noise: float = 0.0
+    vignetting: float = 0.0
+    glare: float = 0.0
+    crosstalk: float = 0.0
+
+
+@dataclass(frozen=True)
+class IspParameters:
+    """Demosaicing, white balance (red, blue), 3x3 colour matrix by rows, tone, denoising sigmas, unsharp gain."""
+
+    demosaicer: str = "malvar"
+    white_balance: tuple[float, float] = (1.0, 1.0)
+    colour_matrix: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    contrast: float = 0.0
+    luma_denoise: float = 0.0
+    chroma_denoise: float = 0.0
+    sharpening: float = 0.0
+
+
+@dataclass(frozen=True)
+class JpegParameters:
+    """One pass of JPEG for each quality (1-100); chroma halved in both directions if ``subsampled``."""
+
+    qualities: tuple[int, ...] = ()
+    subsampled: bool = False
+
+
+@dataclass(frozen=True)
+class DeliveryParameters:
+    """Reduction (y, x) of the sensor's picture by the named resizer; shared by captures rendered together."""
+
+    reduction: tuple[float, float] = (1.0, 1.0)
+    resizer: str = "bicubic"
+
+
+@dataclass(frozen=True)
+class CaptureParameters:
+    """All of one capture. ``kind``: ``screen``, ``unmasked`` or ``untouched``; ``noise_seed`` feeds the noise alone."""
+
+    kind: str = "screen"
+    display: DisplayParameters = field(default_factory=DisplayParameters)
+    geometry: GeometryParameters = field(default_factory=GeometryParameters)
+    optics: OpticsParameters = field(default_factory=OpticsParameters)
+    sensor: SensorParameters = field(default_factory=SensorParameters)
+    isp: IspParameters = field(default_factory=IspParameters)
+    jpeg: JpegParameters = field(default_factory=JpegParameters)
+    noise_seed: int = 0
+
+
+def _choose(rng: np.random.Generator, table: tuple[tuple[T, float], ...]) -> T:
+    shares = np.array([share for _, share in table])
+    return table[int(rng.choice(len(table), p=shares / shares.sum()))][0]
+
+
+def draw_delivery(config: SimulatorConfig, rng: np.random.Generator) -> DeliveryParameters:
+    """Draws how the photo is reduced for sharing."""
+    shares = np.array([row[0] for row in config.reductions])
+    _, low, high, ratio = config.reductions[int(rng.choice(len(shares), p=shares / shares.sum()))]
+    mean = math.exp(rng.uniform(math.log(low), math.log(high)))
+    squeeze = math.exp(rng.uniform(-0.5, 0.5) * math.log(ratio))
+    reduction = (max(1.0, mean * squeeze), max(1.0, mean / squeeze))
+    return DeliveryParameters(reduction, _choose(rng, config.resizers))
+
+
+def draw_scale(config: SimulatorConfig, rng: np.random.Generator) -> float:
+    """Draws sensor pixels per display pixel, near a resonance in ``resonant_share`` of the draws."""
+    if rng.random() < config.resonant_share:
+        offset = rng.uniform(-1, 1)
+        return float(rng.choice(config.resonances)) * (1 + offset * abs(offset) * config.resonance_width)
+    return math.exp(rng.uniform(math.log(config.scale[0]), math.log(config.scale[1])))
+
+
+def draw_capture(config: SimulatorConfig, rng: np.random.Generator, scale: float) -> CaptureParameters:
+    """Draws one capture at about ``scale`` sensor pixels per display pixel (varied by 3 %)."""
+    share = rng.random()
+    kind = "screen"
+    if share < config.unmasked_share:
+        kind = "unmasked"
+    elif share < config.unmasked_share + config.untouched_share:
+        kind = "untouched"
+    sigma = rng.uniform(*config.psf_sigma)
+    display = DisplayParameters(
+        layout=_choose(rng, config.layouts),
+        lit_x=rng.uniform(*config.lit_x),
+        lit_y=rng.uniform(*config.lit_y),
+        reversed=bool(rng.random() < config.reversed_share),
+        sideways=bool(rng.random() < config.sideways_share),
+    )
+    optics = OpticsParameters(sigma, sigma * config.target_sharpness, rng.uniform(*config.aperture))
+    return CaptureParameters(
+        kind=kind,
+        display=display,
+        geometry=_draw_geometry(config, rng, scale * rng.uniform(0.985, 1.015)),
+        optics=optics,
+        sensor=_draw_sensor(config, rng),
+        isp=_draw_isp(config, rng),
+        jpeg=_draw_jpeg(config, rng),
+        noise_seed=int(rng.integers(2**31)),
+    )
+
+
+def _draw_geometry(config: SimulatorConfig, rng: np.random.Generator, scale: float) -> GeometryParameters:
+    frame = rng.uniform(*config.frame)
+    tilt, direction = rng.uniform(*config.perspective) / frame, rng.uniform(0, 2 * math.pi)
+    rotation = rng.uniform(*config.rotation) * rng.choice((-1, 1))
+    if rng.random() < config.free_rotation_share:
+        rotation = rng.uniform(-math.pi / 4, math.pi / 4)
+    return GeometryParameters(
+        scale=scale,
+        aspect=rng.uniform(*config.aspect),
+        rotation=float(rotation),
+        shear=rng.uniform(*config.shear),
+        perspective=(tilt * math.cos(direction), tilt * math.sin(direction)),
+        distortion=rng.uniform(*config.distortion),
+        centre=(rng.uniform(-0.4, 0.4) * frame, rng.uniform(-0.35, 0.35) * frame),
+        radius=frame * 0.62,
+        phase=(rng.random(), rng.random()),
+    )
+
+
+def _draw_sensor(config: SimulatorConfig, rng: np.random.Generator) -> SensorParameters:
+    return SensorParameters(
+        cfa=str(rng.choice(("RGGB", "GRBG", "GBRG", "BGGR"))),
+        white=rng.uniform(*config.white),
+        photons=math.exp(rng.uniform(*np.log(config.photons))),
+        read_noise=rng.uniform(*config.read_noise),
+        vignetting=rng.uniform(*config.vignetting),
+        glare=rng.uniform(*config.glare),
+        crosstalk=rng.uniform(*config.crosstalk),
+    )
+
+
+def _draw_isp(config: SimulatorConfig, rng: np.random.Generator) -> IspParameters:
+    error = rng.normal(0, config.colour_error, (3, 3))
+    saturation = rng.uniform(*config.saturation)
+    grey = np.full((3, 3), 1 / 3)
+    matrix = grey + (np.eye(3) - grey) * saturation + error - error.mean(1, keepdims=True)
+    return IspParameters(
+        demosaicer=_choose(rng, config.demosaicers),
+        white_balance=(rng.uniform(*config.white_balance), rng.uniform(*config.white_balance)),
+        colour_matrix=tuple(float(x) for x in matrix.ravel()),
+        contrast=rng.uniform(*config.contrast),
+        luma_denoise=rng.uniform(*config.luma_denoise),
+        chroma_denoise=rng.uniform(*config.chroma_denoise),
+        sharpening=rng.uniform(*config.sharpening),
+    )
+
+
+def _draw_jpeg(config: SimulatorConfig, rng: np.random.Generator) -> JpegParameters:
+    low, high = config.jpeg_quality
+    passes = _choose(rng, config.jpeg_passes)
+    qualities = tuple(int(rng.integers(low, high + 1)) for _ in range(passes))
+    return JpegParameters(qualities, bool(rng.random() < config.subsampled_share))

@@ -1,0 +1,28 @@
+"""Curves of a training's log as a picture."""
+
+import json
+from pathlib import Path
+
+from demoire.errors import DataError
+
+
+def draw_curves(log: Path, target: Path) -> None:
+    """Draws loss, learning rate and validation gain over the steps of a JSON-lines log into a PNG.
+
+    Raises:
+        DataError: matplotlib is missing.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise DataError("Curves need matplotlib; install it with: pip install -e .[train]") from error
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    loss_axes, gain_axes = figure.subplots(1, 2)
+    steps = [row["step"] for row in rows]
+    loss_axes.plot(steps, [row["loss"] for row in rows], linewidth=0.8)
+    loss_axes.set(xlabel="step", ylabel="loss", yscale="log")
+    validated = [row for row in rows if row["gain"] is not None]
+    gain_axes.plot([row["step"] for row in validated], [row["gain"] for row in validated], marker="o")
+    gain_axes.set(xlabel="step", ylabel="validation: PSNR gain (dB)")
+    figure.savefig(target, dpi=100)

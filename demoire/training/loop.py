@@ -1,0 +1,297 @@
+"""The training loop."""
+
+import copy
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from demoire.errors import DataError
+from demoire.models import build_model
+from demoire.simulate.capture import Captures
+from demoire.training import checkpoint
+from demoire.training.checkpoint import Progress
+from demoire.training.content import ContentStore
+from demoire.training.losses import LOSSES
+from demoire.training.pool import VALIDATION_SEED, CapturePool, PoolConfig, fill_pool, render_batch, start_filling
+from demoire.training.presets import Preset
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How long, where and from what to train.
+
+    Attributes:
+        content: a content store.
+        run: folder of this training: checkpoint, log, curves, pool.
+        steps, minutes: the end of the schedule, over all slices; one of them (None, None: the preset's steps).
+        slice_minutes: stop (and save) after so long, to go on later.
+        init: state dict to start from instead of fresh weights.
+        fresh: render each batch instead of reading a pool (the default on a GPU).
+        renew: go on rendering into the pool while training; pause so many times as long as rendering takes.
+        validation: number of captures of the validation set.
+    """
+
+    content: Path
+    run: Path
+    steps: int | None = None
+    minutes: float | None = None
+    slice_minutes: float | None = None
+    device: str = "cpu"
+    seed: int = 1
+    init: dict[str, Tensor] | None = None
+    fresh: bool = False
+    renew: float | None = 1.0
+    first_slots: int = 600
+    validation: int = 64
+    save_minutes: float = 4.0
+    validate_minutes: float = 10.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """One line of the log; ``gain`` (dB of validation PSNR over the captures) only when validated."""
+
+    step: int
+    seconds: float
+    loss: float
+    learning_rate: float
+    steps_per_second: float
+    fraction: float
+    gain: float | None = None
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Autocast dtype and memory format that a short measurement found faster."""
+
+    bfloat16: bool
+    channels_last: bool
+
+
+def learning_rate(preset: Preset, step: int, fraction: float) -> float:
+    """Linear warm-up, then a cosine from the preset's rate to 1 % of it at ``fraction`` 1."""
+    warm = min(1.0, (step + 1) / max(preset.warmup, 1))
+    return preset.learning_rate * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * min(fraction, 1.0))) / 2)
+
+
+class Trainer:
+    """One training: networks, optimiser, data, and where it stands."""
+
+    def __init__(self, preset: Preset, options: TrainOptions) -> None:
+        self.preset, self.options = preset, options
+        self.device = torch.device(options.device)
+        torch.manual_seed(options.seed)
+        self.model = build_model(preset.architecture, **vars(preset.network)).to(self.device)
+        if options.init is not None:
+            self.model.load_state_dict(options.init)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=preset.learning_rate, betas=(0.9, 0.99), weight_decay=preset.weight_decay
+        )
+        self.progress = Progress()
+        self._resume()
+        self._next_batch = self._open_data()
+        self._validation: list[Batch] | None = None
+        self.precision = choose_precision(self.model, self._next_batch(0), self.device)
+        if self.precision.channels_last:
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def _folder(self) -> Path:
+        return self.options.run / "checkpoint"
+
+    def _settings(self) -> dict[str, object]:
+        return {"preset": json.loads(json.dumps(asdict(self.preset))), "seed": self.options.seed}
+
+    def _resume(self) -> None:
+        found = checkpoint.load(self._folder)
+        if found is None:
+            return
+        tensors, self.progress, settings = found
+        if settings["preset"] != self._settings()["preset"]:
+            raise DataError(
+                f"{self._folder} belongs to other settings; choose another --run folder or the same preset."
+            )
+        checkpoint.restore(tensors, self.model, self.average, self.optimizer)
+
+    def save(self) -> None:
+        """Writes the checkpoint."""
+        tensors = checkpoint.collect(self.model, self.average, self.optimizer)
+        checkpoint.save(self._folder, tensors, self.progress, self._settings())
+
+    def _open_data(self) -> Callable[[int], Batch]:
+        preset, options = self.preset, self.options
+        if options.fresh:
+            store = ContentStore(options.content, "train")
+            return lambda step: _pair(
+                render_batch(store, preset.simulator, (options.seed, step), preset.batch, preset.crop, self.device)
+            )
+        config = PoolConfig(preset.pool_slots, preset.pool_size, options.seed)
+        pool = CapturePool(options.run / "pool", config)
+        fill_pool(
+            options.run / "pool",
+            config,
+            options.content,
+            preset.simulator,
+            0,
+            min(options.first_slots, preset.pool_slots),
+        )
+        if options.renew is not None:
+            start_filling(options.run / "pool", config, options.content, preset.simulator, options.renew)
+
+        def batch(step: int) -> Batch:
+            moire, clean = pool.crops(np.random.default_rng((options.seed, step)), preset.batch, preset.crop)
+            return moire.to(self.device), clean.to(self.device)
+
+        return batch
+
+    def fraction(self) -> float:
+        """How much of the schedule is done, 0 to 1."""
+        if self.options.minutes is not None:
+            return self.progress.seconds / 60 / self.options.minutes
+        return self.progress.step / (self.options.steps or self.preset.steps)
+
+    def step(self) -> float:
+        """One step of the optimiser; returns the loss.
+
+        Raises:
+            DataError: the loss is not finite; the last checkpoint is kept.
+        """
+        moire, clean = self._next_batch(self.progress.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.preset, self.progress.step, self.fraction())
+        self.model.train()
+        restored = run_network(self.model, moire, self.precision)
+        loss = LOSSES[self.preset.loss](restored, clean)
+        if not torch.isfinite(loss):
+            raise DataError(
+                f"The loss is not finite at step {self.progress.step}; {self._folder} holds the state from before. "
+                "Start it again with a lower learning rate."
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.preset.clip)
+        self.optimizer.step()
+        decay = min(self.preset.ema, (1 + self.progress.step) / (10 + self.progress.step))
+        with torch.no_grad():
+            for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                mean.lerp_(value, 1 - decay)
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Mean gain in PSNR (dB) of the averaged weights over the captures of the validation set."""
+        if self._validation is None:
+            store = ContentStore(self.options.content, "val")
+            self._validation = [
+                _pair(render_batch(store, self.preset.simulator, (VALIDATION_SEED, i), 1, 256, torch.device("cpu")))
+                for i in range(self.options.validation)
+            ]
+        gains = []
+        for moire, clean in self._validation:
+            restored = self.average(moire.to(self.device)).clamp(0, 1).cpu()
+            before, after = ((x - clean).square().mean().clamp(min=1e-6) for x in (moire, restored))
+            gains.append(10 * math.log10(float(before / after)))
+        return float(np.mean(gains))
+
+    def run(self) -> Iterator[Report]:
+        """Trains to the end of the schedule or slice, or to SIGTERM; saves; yields a report every few seconds."""
+        options, begun = self.options, time.monotonic()
+        last_report = last_save = last_validation = begun
+        steps, losses = 0, 0.0
+        with _catch_termination() as asked_to_stop:
+            while self.fraction() < 1:
+                started = time.monotonic()
+                losses += self.step()
+                steps += 1
+                now = time.monotonic()
+                self.progress = replace(
+                    self.progress, step=self.progress.step + 1, seconds=self.progress.seconds + now - started
+                )
+                ending = asked_to_stop() or self.fraction() >= 1
+                ending = ending or (options.slice_minutes is not None and now - begun > options.slice_minutes * 60)
+                if ending or now - last_report > 10:
+                    gain = None
+                    if ending or now - last_validation > options.validate_minutes * 60:
+                        gain, last_validation = self.validate(), time.monotonic()
+                        self.progress = replace(self.progress, best_gain=max(gain, self.progress.best_gain))
+                    yield self._report(losses / steps, steps / (now - last_report), gain)
+                    last_report, steps, losses = time.monotonic(), 0, 0.0
+                if ending or now - last_save > options.save_minutes * 60:
+                    self.save()
+                    last_save = time.monotonic()
+                if ending:
+                    return
+
+    def _report(self, loss: float, rate: float, gain: float | None) -> Report:
+        report = Report(
+            self.progress.step,
+            round(self.progress.seconds, 1),
+            round(loss, 6),
+            learning_rate(self.preset, self.progress.step, self.fraction()),
+            round(rate, 3),
+            round(self.fraction(), 5),
+            gain,
+        )
+        with (self.options.run / "log.jsonl").open("a") as log:
+            log.write(json.dumps(asdict(report)) + "\n")
+        return report
+
+
+def _pair(captures: Captures) -> Batch:
+    return captures.moire, captures.clean
+
+
+def run_network(model: nn.Module, moire: Tensor, precision: Precision) -> Tensor:
+    """A forward pass in the chosen precision; the result is float32."""
+    if precision.channels_last:
+        moire = moire.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(moire.device.type, torch.bfloat16, enabled=precision.bfloat16):
+        restored: Tensor = model(moire)
+    return restored.float()
+
+
+def choose_precision(model: nn.Module, batch: Batch, device: torch.device, repeats: int = 3) -> Precision:
+    """Times forward and backward passes in float32 and bfloat16, plain and channels_last, on a copy of the network."""
+    trial = copy.deepcopy(model)
+    seconds: dict[Precision, float] = {}
+    for precision in (Precision(b, c) for c in (False, True) for b in (False, True)):
+        trial.to(memory_format=torch.channels_last if precision.channels_last else torch.contiguous_format)  # type: ignore[call-overload]
+        times = []
+        for _ in range(repeats):
+            started = time.perf_counter()
+            (run_network(trial, batch[0], precision) - batch[1]).abs().mean().backward()  # type: ignore[no-untyped-call]
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - started)
+        seconds[precision] = min(times)
+    return min(seconds, key=lambda p: seconds[p])
+
+
+@contextmanager
+def _catch_termination() -> Iterator[Callable[[], bool]]:
+    """While inside, SIGTERM and SIGINT only set what the yielded function tells."""
+    asked = False
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

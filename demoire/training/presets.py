@@ -1,0 +1,52 @@
+"""What ``train --preset NAME`` trains, and how."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from demoire.errors import UnknownNameError
+from demoire.models.unet import UNetConfig
+from demoire.simulate.config import SimulatorConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network and its training.
+
+    Attributes:
+        model_id: id of the model that ``export`` makes.
+        family: what a visitor picks.
+        architecture, network: name and configuration of the network.
+        crop, batch: side in pixels and number of the crops of one step.
+        learning_rate: the highest; reached after ``warmup`` steps, falling as a cosine to 1 % at the end.
+        clip: largest norm of the gradient.
+        ema: decay of the moving average of the weights; the average is what is validated and exported.
+    """
+
+    model_id: str = "cnn"
+    family: str = "cnn"
+    architecture: str = "unet"
+    network: UNetConfig = field(default_factory=UNetConfig)
+    simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
+    loss: str = "pyramid_l1"
+    steps: int = 40_000
+    crop: int = 224
+    batch: int = 6
+    learning_rate: float = 1e-3
+    warmup: int = 200
+    clip: float = 0.5
+    weight_decay: float = 1e-4
+    ema: float = 0.999
+    pool_slots: int = 3000
+    pool_size: int = 384
+
+
+PRESETS: Mapping[str, Preset] = {
+    "cnn": Preset(),
+}
+
+
+def find_preset(name: str) -> Preset:
+    """The preset called ``name``; raises UnknownNameError, which names the nearest."""
+    if name not in PRESETS:
+        raise UnknownNameError.nearest("preset", name, PRESETS)
+    return PRESETS[name]
