@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from demoire.metrics import (
     METRICS,
     ByteImage,
     Comparison,
+    FloatImage,
     Metric,
     Reference,
     bands_removed,
@@ -292,12 +294,17 @@ def lpips_metric(folder: Path) -> Metric:
     from demoire.perceptual import load_lpips
 
     network = load_lpips(folder)
+    described: WeakKeyDictionary[Reference, list[torch.Tensor]] = WeakKeyDictionary()
+
+    def describe(image: FloatImage) -> list[torch.Tensor]:
+        return network.describe(torch.from_numpy(image).permute(2, 0, 1)[None])
 
     def distance(comparison: Comparison) -> float:
-        pictures = (comparison.fitted, comparison.reference.clean)
-        first, second = (torch.from_numpy(picture).permute(2, 0, 1)[None] for picture in pictures)
+        reference = comparison.reference
         with torch.inference_mode():
-            return float(network(first, second))
+            if reference not in described:
+                described[reference] = describe(reference.clean)
+            return float(network.distance(describe(comparison.fitted), described[reference]))
 
     return Metric(distance, "", higher_is_better=False)
 

@@ -176,7 +176,9 @@ def bands_left(comparison: Comparison) -> float:
     if not reference.has_flat:
         return float("nan")
     shown, true = _detail(comparison.image, reference.flat), reference.flat_detail
-    rest = shown - true @ np.linalg.lstsq(true, shown, rcond=None)[0]
+    precise = true.astype(np.float64)
+    mixing = np.linalg.pinv(precise.T @ precise, rcond=1e-10, hermitian=True) @ (precise.T @ shown)
+    rest = shown - true @ mixing.astype(np.float32)
     return float(np.sqrt(np.square(rest).mean(dtype=np.float64)) * 255)
 
 

@@ -121,10 +121,17 @@ class Lpips(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """Distances of (N, 3, H, W) RGB pictures in [0, 1]: (N,), 0 for identical ones, larger is worse."""
-        total = first.new_zeros(len(first))
-        for one, other, head in zip(self.features(first), self.features(second), self.heads, strict=True):
-            difference = (_unit_length(one) - _unit_length(other)).square()
-            total = total + torch.einsum("nchw,c->nhw", difference, head).mean((1, 2))
+        return self.distance(self.describe(first), self.describe(second))
+
+    def describe(self, pictures: Tensor) -> list[Tensor]:
+        """The features that `distance` compares, of unit length over channels."""
+        return [_unit_length(features) for features in self.features(pictures)]
+
+    def distance(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        """Distances (N,) of described pictures."""
+        total = first[0].new_zeros(len(first[0]))
+        for one, other, head in zip(first, second, self.heads, strict=True):
+            total = total + torch.einsum("nchw,c->nhw", (one - other).square(), head).mean((1, 2))
         return total
 
 

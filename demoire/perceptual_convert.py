@@ -97,7 +97,7 @@ def read_arrays(content: bytes) -> Any:
     try:
         return ArrayUnpickler(io.BytesIO(content)).load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise DataError(f"This file is not a plain pickle of arrays ({error}): it was not opened.") from error
+        raise DataError(f"This file is not a plain pickle of arrays ({error}); it was refused.") from error
 
 
 def convert(source: Path, folder: Path, known: Mapping[str, Checkpoint] = KNOWN) -> Path:
