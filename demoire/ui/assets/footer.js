@@ -1,0 +1,1 @@
+window.demoire.translate(element);

@@ -1,0 +1,151 @@
+"""What each event of the restore tab does: runs a job and says what status line, viewer and download become."""
+
+import re
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from demoire.errors import DemoireError
+from demoire.picture import Notice
+from demoire.restore import RestoreOptions, TileDone
+from demoire.ui.jobs import Desk, Event, Started, Waiting
+from demoire.ui.routes import EXAMPLES
+from demoire.ui.texts import TEXTS, error_texts, notice_texts
+from demoire.ui.visits import Result, Visit
+
+#: What the status line is told: a phase and its numbers; the words are found in the browser.
+Status = dict[str, Any]
+#: What the viewer is told.
+Shown = dict[str, Any]
+
+
+def uploaded_file(path: object) -> Path | None:
+    """The file that an upload left in Gradio's folder, where each lies in a folder named by the hash of its content.
+
+    ``path`` comes from the browser: only the hash and the bare name are taken, so no other place can be reached.
+    """
+    parts = PurePosixPath(path).parts[-2:] if isinstance(path, str) else ()
+    if len(parts) != 2 or not re.fullmatch("[0-9a-f]{64}", parts[0]) or parts[1] == ".." or "\0" in parts[1]:
+        return None
+    file = Path(get_upload_folder(), *parts)
+    return file if file.is_file() else None
+
+
+def refused(key: str) -> Status:
+    """The status after a refusal of the page's own."""
+    return {"phase": "failed", "error": TEXTS[key].per_language()}
+
+
+def _failed(error: DemoireError) -> Status:
+    return {"phase": "failed", "error": error_texts(error)}
+
+
+def _done(result: Result, notices: tuple[Notice, ...], file: str | None) -> Status:
+    run = result.restored
+    facts = {name: getattr(run, name) for name in ("seconds", "device", "tiles", "dtype", "model", "origin")}
+    told = list(dict.fromkeys((*run.notices, *notices)))
+    return {
+        "phase": "done",
+        "run": {**facts, "file": file},
+        "encoding": file is None,
+        "notices": list(map(notice_texts, told)),
+    }
+
+
+def _progress(event: Event) -> Status:
+    match event:
+        case Waiting():
+            return {"phase": "queued"}
+        case Started():
+            return {"phase": "loading"}
+        case TileDone():
+            return {
+                "phase": "working",
+                "done": event.index,
+                "total": event.total,
+                "rate": event.megapixels_per_second,
+                "left": event.seconds_left,
+            }
+        case Result():
+            return _done(event, (), None)
+
+
+def _shown(visit: Visit) -> Shown:
+    photo, result = visit.photo, visit.result
+    return {"photo": photo and photo.describe(), "result": result and result.view.describe()}
+
+
+class Handlers:
+    """The events of the tab, for all visitors; what belongs to one visitor comes in as their visit."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def open_upload(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
+        """Opens what the visitor's browser uploaded."""
+        path = uploaded_file(getattr(event, "path", None))
+        if path is None:
+            return refused("error.not_uploaded"), gr.skip(), gr.skip(), visit
+        return self._open(path, visit)
+
+    def open_example(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
+        """Opens one of the examples, by name."""
+        example = EXAMPLES.get(getattr(event, "name", ""))
+        if example is None:
+            return refused("error.not_uploaded"), gr.skip(), gr.skip(), visit
+        return self._open(example.path, visit)
+
+    def _open(self, path: Path, visit: Visit | None) -> tuple[Any, ...]:
+        visit = visit or self._desk.new_visit()
+        try:
+            self._desk.open_photo(visit, path)
+        except DemoireError as error:
+            return _failed(error), gr.skip(), gr.skip(), visit
+        return {"phase": "ready"}, _shown(visit), gr.update(value=None, interactive=False), visit
+
+    def restore(
+        self, model: str, tile: str, device: str, visit: Visit | None
+    ) -> Generator[tuple[Any, Any], None, None]:
+        """Restores the photo, telling every tile; the generator is closed when the visitor cancels."""
+        if visit is None:
+            yield refused("error.no_photo"), gr.skip()
+            return
+        options = RestoreOptions(
+            model=model,
+            device=device,
+            tile=None if tile == "auto" else int(tile),
+            deadline=self._desk.settings.deadline,
+        )
+        try:
+            with closing(self._desk.restore(visit, options)) as events:
+                for event in events:
+                    yield _progress(event), _shown(visit) if isinstance(event, Result) else gr.skip()
+        except DemoireError as error:
+            yield _failed(error), gr.skip()
+
+    def write_fresh(self, choice: str, visit: Visit | None) -> tuple[Any, Any]:
+        """Writes the download of a run that has just finished; nothing to do after one that failed."""
+        return (gr.skip(), gr.skip()) if visit is None or visit.written else self.write(choice, visit)
+
+    def write(self, choice: str, visit: Visit | None) -> tuple[Any, Any]:
+        """Writes the download of the last result in the chosen kind of file."""
+        if visit is None or visit.result is None:
+            return gr.skip(), gr.skip()
+        result = visit.result
+        try:
+            download = self._desk.write_download(result, choice)
+        except DemoireError as error:
+            return _failed(error), gr.skip()
+        visit.written = True
+        if visit.result is not result:  # another photo came meanwhile
+            return gr.skip(), gr.skip()
+        status = gr.skip() if visit.running else _done(result, download.notices, download.path.name)
+        return status, gr.update(value=download.path, interactive=True)
+
+    def cancel(self) -> Status:
+        """The status after a cancel; closing the generator is what frees the device."""
+        return {"phase": "cancelled"}
