@@ -1,11 +1,10 @@
 """Restoring: frozen options in, an event per tile out, a frozen result at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demoire.picture import Limits, Notice, Picture, Samples
+from demoire.picture import Notice, Picture, Samples
 
 if TYPE_CHECKING:
     from demoire.loading import ModelCache
@@ -22,9 +21,9 @@ class RestoreOptions:
         model: model id of the catalogue.
         device: "auto" (cuda, else mps, else cpu), "cpu", "cuda", "cuda:1", "mps".
         dtype: "auto" (what the model prefers where the device is fast at it), "float32", "bfloat16", "float16".
-        tile: side in pixels of the square that the network sees at once, halo included; None: as large as memory allows.
+        tile: side in pixels of the square that the network sees at once, halo included; None: as memory allows.
         memory_budget: bytes that the network's activations may take; None: measured.
-        deadline: seconds after which to give up, checked before every tile; None: none.
+        deadline: seconds after which to give up, looked at after every tile; None: none.
         first: a box of the picture whose tiles are computed first (what the visitor looks at); None: from the top.
     """
 
@@ -83,8 +82,10 @@ class Restored:
     notices: tuple[Notice, ...]
 
 
-def restore(picture: Picture, options: RestoreOptions, models: "ModelCache | None" = None) -> Iterator[TileDone | Restored]:
-    """Restores ``picture`` tile by tile; the last item is ``Restored``. Closing the generator cancels and frees the memory.
+def restore(
+    picture: Picture, options: RestoreOptions, models: "ModelCache | None" = None
+) -> Generator[TileDone | Restored, None, None]:
+    """Restores ``picture`` tile by tile; the last item is ``Restored``. Closing the generator cancels and frees memory.
 
     ``models`` keeps loaded models between calls. Nothing is loaded before the first item is asked for.
 
@@ -93,16 +94,7 @@ def restore(picture: Picture, options: RestoreOptions, models: "ModelCache | Non
         DeviceError: the device does not exist here, or even the smallest tile on the CPU does not fit its memory.
         CancelledError: the deadline passed.
     """
-    raise NotImplementedError
+    from demoire.loading import ModelCache
+    from demoire.run import run
 
-
-def restore_file(
-    source: Path,
-    target: Path,
-    options: RestoreOptions,
-    kind: str,
-    limits: Limits | None = None,
-    models: "ModelCache | None" = None,
-) -> Restored:
-    """Decodes, restores and encodes."""
-    raise NotImplementedError
+    yield from run(picture, options, models or ModelCache())
