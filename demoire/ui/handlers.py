@@ -111,7 +111,7 @@ class Handlers:
         self, model: str, tile: str, device: str, visit: Visit | None
     ) -> Generator[tuple[Any, Any], None, None]:
         """Restores the photo, telling every tile; the generator is closed when the visitor cancels."""
-        if visit is None:
+        if visit is None or visit.photo is None:
             yield refused("error.no_photo"), gr.skip()
             return
         options = RestoreOptions(
@@ -121,7 +121,7 @@ class Handlers:
             deadline=self._desk.settings.deadline,
         )
         try:
-            with closing(self._desk.restore(visit, options)) as events:
+            with closing(self._desk.restore(visit, visit.photo, options)) as events:
                 for event in events:
                     yield _progress(event), _shown(visit) if isinstance(event, Result) else gr.skip()
         except DemoireError as error:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demoire.catalog import WEIGHTS
-from demoire.errors import PictureError
 from demoire.images import decode, encode, output_kind, output_name
 from demoire.picture import Limits, Notice, Picture
 from demoire.restore import RestoreOptions, TileDone, restore
@@ -84,16 +83,12 @@ class Desk:
         visit.take_photo(photo)
         return photo
 
-    def restore(self, visit: Visit, options: RestoreOptions) -> Generator[Event, None, None]:
+    def restore(self, visit: Visit, photo: Photo, options: RestoreOptions) -> Generator[Event, None, None]:
         """Restores the visit's photo; the last item is the result. Closing it frees the device within one tile.
 
         Raises:
-            PictureError: there is no photo any more.
             DemoireError: as ``demoire.restore.restore``.
         """
-        photo = visit.photo
-        if photo is None:
-            raise PictureError("There is no photo here any more; please give it again.")
         while not self._lane.acquire(timeout=PATIENCE):
             yield Waiting()
         visit.running = True

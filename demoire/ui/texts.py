@@ -174,6 +174,15 @@ TEXTS: Mapping[str, Text] = {
         "The file holds high-dynamic-range colours; the result lacks that note.",
         "原图带有广色域或高动态范围说明，结果不含该说明。",
     ),
+    "notice.smaller_batch": Text(
+        "Memory ran short; fewer tiles were computed at once.", "内存不足，已减少同时处理的图块数。"
+    ),
+    "notice.smaller_tiles": Text("Memory ran short; smaller tiles were computed.", "内存不足，已改用更小的图块。"),
+    "notice.other_device": Text("The rest was computed on the CPU.", "设备内存不足，其余部分已改用 CPU 计算。"),
+    "notice.tiled_anyway": Text(
+        "This model looks at the whole picture, which was too large; tiles may differ in tone.",
+        "该模型需要整幅画面，但画面过大，已分块处理，各块色调可能略有差异。",
+    ),
     # Errors of the pipeline, by class: in Chinese, and in both where the error speaks to the one who runs the page
     "error.class.PictureError": Text(
         "This file cannot be read as a picture; please give another one.",
