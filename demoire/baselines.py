@@ -54,8 +54,9 @@ def notch_filter(plane: Plane) -> Plane:
     window = np.outer(ramp, ramp)  # its square adds up to one over half-overlapping blocks
     for top in range(0, padded.shape[0] - step, step):
         strip = np.lib.stride_tricks.sliding_window_view(padded[top : top + BLOCK], BLOCK, axis=1)[:, ::step]
-        blocks = np.moveaxis(strip, 1, 0) * window
-        blocks = _cut_peaks(blocks) * window
+        blocks = np.moveaxis(strip, 1, 0)
+        mean = blocks.mean((1, 2), keepdims=True)
+        blocks = (_cut_peaks((blocks - mean) * window) + mean * window) * window
         for index, block in enumerate(blocks):
             result[top : top + BLOCK, index * step : index * step + BLOCK] += block
     return result[step : step + height, step : step + width]
