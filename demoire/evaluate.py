@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from demoire.baselines import BASELINES
+from demoire.catalog import WEIGHTS, find_model
 from demoire.errors import DataError
 from demoire.metrics import (
     METRICS,
@@ -255,21 +256,25 @@ def folder_candidate(name: str, folder: Path, pairs: Sequence[PairFiles]) -> Can
     return Candidate(name, lambda photo, key: load_picture(files[key]) if key in files else None)
 
 
-def model_predict(model_id: str, device: str = "auto") -> Predict:
+def model_predict(model_id: str, device: str = "auto", weights: Path = WEIGHTS) -> Predict:
     """The catalogue's model, run as for a user: through the restoring pipeline, tiled where memory asks for it.
+
+    Args:
+        model_id: in the catalogue.
+        device: as of `demoire.restore.RestoreOptions`.
+        weights: the folder of the catalogue and the models.
 
     Raises:
         UnknownNameError: there is no such model.
         WeightsError: the catalogue is broken. Loading the weights, at the first picture, raises the same.
     """
-    from demoire.catalog import find_model
     from demoire.loading import ModelCache
     from demoire.picture import Picture
     from demoire.restore import Restored, RestoreOptions, restore
 
-    find_model(model_id)
+    find_model(model_id, weights)
     options = RestoreOptions(model=model_id, device=device)
-    models = ModelCache(size=1)
+    models = ModelCache(size=1, weights=weights)
 
     def predict(picture: ByteImage) -> ByteImage:
         for event in restore(Picture(picture), options, models):

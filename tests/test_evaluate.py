@@ -1,7 +1,9 @@
 """Evaluation on constructed pairs: matching, baselines, summaries, the command and its sentences."""
 
+import hashlib
 import json
 import math
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,13 @@ from scipy.ndimage import gaussian_filter
 from demoire import evaluate, extras, perceptual
 from demoire.baselines import BASELINES, classical, notch_filter
 from demoire.cli import main
-from demoire.errors import DataError, DemoireError
+from demoire.errors import DataError, DemoireError, UnknownNameError
 from demoire.metrics import Comparison, Reference
+from demoire.models import build_model
 from demoire.pairs import by_number, find_pairs, load_picture, spread
 from tests.pictures import ByteImage, photo, screen, to_bytes
 
+TINY = {"channels": [8, 8], "encoder_blocks": [0, 1], "decoder_blocks": [1], "context_blocks": 0}
 ROWS = ["no processing", "blur 0.6 px", "blur 1 px", "classical"]
 
 
@@ -158,6 +162,41 @@ def test_lpips_is_added_where_its_features_are_named(folder: Path, capsys, tmp_p
     assert before == pytest.approx(expected.item(), rel=1e-4) and before > 0
     assert found["blur 1 px"]["lpips_change"] == pytest.approx(100 * (after / before - 1))
     assert "lpips-weights" in sentence(capsys, "--pairs", folder, "--perceptual", tmp_path / "nothing")
+
+
+def bundle(weights: Path) -> None:
+    """A weights folder with one model: an untrained, thus identical, small network."""
+    model = build_model("unet", **TINY)
+    needs = replace(model.needs, halo=32)
+    config = {
+        "format": 1,
+        "id": "tiny",
+        "family": "cnn",
+        "architecture": "unet",
+        "fields": TINY,
+        "needs": asdict(needs),
+    }
+    (weights / "tiny").mkdir(parents=True)
+    (weights / "tiny" / "config.json").write_text(json.dumps(config))
+    save_file(model.state_dict(), weights / "tiny" / "model.safetensors")
+    files = {
+        path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "size": path.stat().st_size}
+        for path in (weights / "tiny").iterdir()
+    }
+    entry = {"family": "cnn", "architecture": "unet", "repo": None, "revision": None, "files": files, "licence": "MIT"}
+    entry |= {"parameters": 1, "macs_per_pixel": 1, "summary": {"en": "tiny", "zh-CN": "tiny"}, "bundled": True}
+    (weights / "catalog.json").write_text(json.dumps({"models": {"tiny": entry}}))
+
+
+def test_a_model_of_the_catalogue_runs_through_the_pipeline(tmp_path: Path, monkeypatch):
+    monkeypatch.undo()
+    bundle(tmp_path)
+    predict = evaluate.model_predict("tiny", "cpu", tmp_path)
+    picture = screen(50, 70)
+    restored = predict(picture)
+    assert restored.dtype == np.uint8 and (restored == picture).all()
+    with pytest.raises(UnknownNameError, match="did you mean 'tiny'"):
+        evaluate.model_predict("tinny", "cpu", tmp_path)
 
 
 def test_clean_pictures_are_compared_with_themselves(tmp_path: Path, capsys, monkeypatch):
