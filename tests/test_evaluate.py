@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -167,15 +167,8 @@ def test_lpips_is_added_where_its_features_are_named(folder: Path, capsys, tmp_p
 def bundle(weights: Path) -> None:
     """A weights folder with one model: an untrained, thus identical, small network."""
     model = build_model("unet", **TINY)
-    needs = replace(model.needs, halo=32)
-    config = {
-        "format": 1,
-        "id": "tiny",
-        "family": "cnn",
-        "architecture": "unet",
-        "fields": TINY,
-        "needs": asdict(needs),
-    }
+    config = {"format": 1, "id": "tiny", "family": "cnn", "architecture": "unet", "fields": TINY}
+    config["needs"] = asdict(model.needs)
     (weights / "tiny").mkdir(parents=True)
     (weights / "tiny" / "config.json").write_text(json.dumps(config))
     save_file(model.state_dict(), weights / "tiny" / "model.safetensors")
