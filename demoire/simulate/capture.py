@@ -26,17 +26,17 @@ class Captures:
         moire: the captures, sRGB, 8-bit levels in [0, 1].
         clean: their targets, sRGB in [0, 1]: the same geometry, exposure, colour, tone and size without mask, CFA,
             noise and JPEG.
-        amplitude: None, or (N, 1, H, W): local RMS of the moire alone, before noise and JPEG.
+        amplitude: (N, 1, H, W): local RMS of the moire alone, before noise and JPEG; 0 unless labels were asked for.
     """
 
     moire: Tensor
     clean: Tensor
-    amplitude: Tensor | None = None
+    amplitude: Tensor
 
     @property
-    def mask(self) -> Tensor | None:
+    def mask(self) -> Tensor:
         """(N, 1, H, W) bool: where moire is visible."""
-        return None if self.amplitude is None else self.amplitude > VISIBLE
+        return self.amplitude > VISIBLE
 
 
 def sensor_size(size: tuple[int, int], reduction: tuple[float, float]) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def _display_light(
 def _expose(light: Tensor, parameters: Sequence[CaptureParameters]) -> Tensor:
     """Exposure, vignetting about the frame's centre, and glare."""
     device = light.device
-    x, y = geometry.sensor_grid(*light.shape[-2:], device)
+    x, y = geometry.sensor_grid(light.shape[-2], light.shape[-1], device)
     fall = []
     for p in parameters:
         squared = ((x - p.geometry.centre[0]) ** 2 + (y - p.geometry.centre[1]) ** 2) / p.geometry.radius**2
@@ -196,4 +196,4 @@ def render(
             amplitude[touched] = local_rms(quiet - clean[touched])
     if rest:
         moire[rest] = clean[rest] = _untouched(content[rest], [parameters[i] for i in rest], size)
-    return Captures((moire * 255).round() / 255, clean, amplitude if labels else None)
+    return Captures((moire * 255).round() / 255, clean, amplitude)

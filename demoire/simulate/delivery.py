@@ -66,7 +66,7 @@ def jpeg(image: Tensor, quality: int, subsampled: bool) -> Tensor:
     height, width = image.shape[-2:]
     step = 16 if subsampled else 8
     padded = F.pad(image, (0, -width % step, 0, -height % step), mode="replicate")
-    ycc = rgb_to_ycc((padded * 255).round()) - torch.tensor([128.0, 0, 0], device=image.device)[:, None, None]
+    ycc = rgb_to_ycc((padded * 255).round()).round() - torch.tensor([128.0, 0, 0], device=image.device)[:, None, None]
     luma, chroma = ycc[:, :1], ycc[:, 1:]
     if subsampled:
         chroma = F.avg_pool2d(chroma, 2)
@@ -76,14 +76,14 @@ def jpeg(image: Tensor, quality: int, subsampled: bool) -> Tensor:
     luma, chroma = _code_plane(luma, tables[0]), _code_plane(chroma, tables[1])
     if subsampled:
         chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
-    rgb = ycc_to_rgb(torch.cat((luma + 128, chroma), 1))
+    rgb = ycc_to_rgb(torch.cat((luma + 128, chroma), 1).round())
     return (rgb[..., :height, :width].round() / 255).clamp(0, 1)
 
 
 def compress(images: Tensor, parameters: Sequence[JpegParameters]) -> Tensor:
     """Each picture of (N, 3, H, W) through its own passes of JPEG."""
     out = []
-    for image, passes in zip(images.split(1), parameters, strict=True):
+    for image, passes in zip(torch.split(images, 1), parameters, strict=True):
         for quality in passes.qualities:
             image = jpeg(image, quality, passes.subsampled)
         out.append(image)

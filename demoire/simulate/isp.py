@@ -32,10 +32,29 @@ def demosaic_bilinear(raw: Tensor, planes: Tensor) -> Tensor:
 
 def demosaic_malvar(raw: Tensor, planes: Tensor) -> Tensor:
     """Gradient-corrected linear interpolation (Malvar, He, Cutler, ICASSP 2004)."""
-    at_other = [[0, 0, -1, 0, 0], [0, 0, 2, 0, 0], [-1, 2, 4, 2, -1], [0, 0, 2, 0, 0], [0, 0, -1, 0, 0]]
-    in_row = [[0, 0, 0.5, 0, 0], [0, -1, 0, -1, 0], [-1, 4, 5, 4, -1], [0, -1, 0, -1, 0], [0, 0, 0.5, 0, 0]]
-    diagonal = [[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5], [0, 2, 0, 2, 0], [0, 0, -1.5, 0, 0]]
-    scaled = [[[x / 8 for x in row] for row in kernel] for kernel in (at_other, in_row, diagonal)]
+    at_other: list[list[float]] = [
+        [0, 0, -1, 0, 0],
+        [0, 0, 2, 0, 0],
+        [-1, 2, 4, 2, -1],
+        [0, 0, 2, 0, 0],
+        [0, 0, -1, 0, 0],
+    ]
+    in_row: list[list[float]] = [
+        [0, 0, 0.5, 0, 0],
+        [0, -1, 0, -1, 0],
+        [-1, 4, 5, 4, -1],
+        [0, -1, 0, -1, 0],
+        [0, 0, 0.5, 0, 0],
+    ]
+    diagonal: list[list[float]] = [
+        [0, 0, -1.5, 0, 0],
+        [0, 2, 0, 2, 0],
+        [-1.5, 0, 6, 0, -1.5],
+        [0, 2, 0, 2, 0],
+        [0, 0, -1.5, 0, 0],
+    ]
+    kernels: tuple[list[list[float]], ...] = (at_other, in_row, diagonal)
+    scaled = [[[x / 8 for x in row] for row in kernel] for kernel in kernels]
     green_guess, row_guess, diagonal_guess = (_filter(raw, kernel) for kernel in scaled)
     column_guess = _filter(raw, [list(row) for row in zip(*scaled[1], strict=True)])
     red, green, blue = planes[:, 0:1], planes[:, 1:2], planes[:, 2:3]

@@ -31,7 +31,8 @@ def filter_cell(cell: Tensor, optics: OpticsParameters, geometry: GeometryParame
     along_v, along_u = torch.meshgrid(harmonics, harmonics, indexing="ij")
     (ux, uy), (vx, vy) = linear_part(geometry)
     passed = mtf(ux * along_u + vx * along_v, uy * along_u + vy * along_v, optics.sigma, optics.aperture)
-    return torch.fft.ifft2(torch.fft.fft2(cell) * passed).real
+    filtered: Tensor = torch.fft.ifft2(torch.fft.fft2(cell) * passed).real
+    return filtered
 
 
 def sample_cell(cells: Tensor, u: Tensor, v: Tensor) -> Tensor:

@@ -192,19 +192,19 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> float:
-        """Mean gain in PSNR (dB) of the averaged weights over the captures of the validation set."""
+        """Gain (dB) of the averaged weights over the captures: ratio of the mean squared errors of the whole set."""
         if self._validation is None:
             store = ContentStore(self.options.content, "val")
             self._validation = [
                 _pair(render_batch(store, self.preset.simulator, (VALIDATION_SEED, i), 1, 256, torch.device("cpu")))
                 for i in range(self.options.validation)
             ]
-        gains = []
+        before = after = 0.0
         for moire, clean in self._validation:
             restored = self.average(moire.to(self.device)).clamp(0, 1).cpu()
-            before, after = ((x - clean).square().mean().clamp(min=1e-6) for x in (moire, restored))
-            gains.append(10 * math.log10(float(before / after)))
-        return float(np.mean(gains))
+            before += float((moire - clean).square().mean())
+            after += float((restored - clean).square().mean())
+        return 10 * math.log10(before / after)
 
     def run(self) -> Iterator[Report]:
         """Trains to the end of the schedule or slice, or to SIGTERM; saves; yields a report every few seconds."""
@@ -224,7 +224,8 @@ class Trainer:
                 ending = ending or (options.slice_minutes is not None and now - begun > options.slice_minutes * 60)
                 if ending or now - last_report > 10:
                     gain = None
-                    if ending or now - last_validation > options.validate_minutes * 60:
+                    due = now - last_validation > options.validate_minutes * 60 or self.fraction() >= 1
+                    if due and not asked_to_stop():
                         gain, last_validation = self.validate(), time.monotonic()
                         self.progress = replace(self.progress, best_gain=max(gain, self.progress.best_gain))
                     yield self._report(losses / steps, steps / (now - last_report), gain)

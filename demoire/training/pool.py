@@ -61,9 +61,11 @@ class CapturePool:
         self._check_config()
         shape = (config.slots, 2, config.size, config.size, 3)
         path = folder / "captures.u8"
-        mode = "r+" if path.exists() and path.stat().st_size == int(np.prod(shape)) else "w+"
+        kept = path.exists() and path.stat().st_size == int(np.prod(shape))
         try:
-            self.pairs: NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode=mode, shape=shape)
+            self.pairs: NDArray[np.uint8] = (
+                np.memmap(path, np.uint8, "r+", 0, shape) if kept else np.memmap(path, np.uint8, "w+", 0, shape)
+            )
         except OSError as error:
             raise DataError(
                 f"The pool {path} cannot be made ({error.strerror}); free some disk or use fewer slots."
@@ -123,7 +125,6 @@ def fill_pool(
         pace: after each capture pause so long as it took, times this; 0 renders without a pause.
         limit: stop when so many were rendered; None goes on until the process is ended.
     """
-    torch.set_num_threads(1)
     pool, store = CapturePool(folder, pool_config), ContentStore(content, pool_config.split)
     index, parent = pool.rendered, os.getppid()
     while (limit is None or index < limit) and os.getppid() == parent:
@@ -135,11 +136,20 @@ def fill_pool(
         time.sleep(pace * (time.monotonic() - started))
 
 
+def _fill_in_background(
+    folder: Path, pool_config: PoolConfig, content: Path, config: SimulatorConfig, pace: float
+) -> None:
+    torch.set_num_threads(1)
+    os.nice(10)
+    fill_pool(folder, pool_config, content, config, pace, None)
+
+
 def start_filling(
     folder: Path, pool_config: PoolConfig, content: Path, config: SimulatorConfig, pace: float
 ) -> multiprocessing.Process:
     """Runs ``fill_pool`` without end in a background process that dies with this one."""
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=fill_pool, args=(folder, pool_config, content, config, pace, None), daemon=True)
+    arguments = (folder, pool_config, content, config, pace)
+    process = context.Process(target=_fill_in_background, args=arguments, daemon=True)
     process.start()
     return process  # type: ignore[return-value]
