@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from demoire.errors import UnknownNameError
+from demoire.models.esdnet import ESDNet, ESDNetConfig
 from demoire.models.unet import UNet, UNetConfig
 
 
@@ -20,6 +21,8 @@ class Architecture:
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     "unet": Architecture(UNetConfig(), UNet),
+    "esdnet": Architecture(ESDNetConfig(), ESDNet),
+    "esdnet-l": Architecture(ESDNetConfig(alignments=2), ESDNet),
 }
 
 
