@@ -261,6 +261,13 @@ def test_untouched_pictures_are_their_own_target() -> None:
     assert (shot.moire - shot.clean).abs().max() <= 0.5 / 255 + 1e-6
 
 
+def test_a_photo_without_a_display_is_its_own_target_noise_and_all() -> None:
+    noisy = SensorParameters(white=0.5, photons=300)
+    shot = shoot(quiet_capture(kind="photo", sensor=noisy, jpeg=JpegParameters((80,))), size=(64, 64))
+    assert torch.equal(shot.moire, (shot.clean * 255).round() / 255)
+    assert shot.moire.std() > 0.005
+
+
 def test_command_writes_capture_target_mask_and_parameters(tmp_path, capsys) -> None:
     y, x = np.mgrid[:90, :120]
     Image.fromarray(np.stack([2 * x, 2 * y, x + y], -1).astype(np.uint8)).save(tmp_path / "a.png")

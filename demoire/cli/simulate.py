@@ -50,7 +50,7 @@ def _read(photo: Path) -> np.ndarray:
 def _capture(
     pixels: np.ndarray, rng: np.random.Generator, longest: int, device: torch.device
 ) -> tuple[Captures, dict[str, object]]:
-    config = replace(SimulatorConfig(), unmasked_share=0.0, untouched_share=0.0)
+    config = replace(SimulatorConfig(), photo_share=0.0, untouched_share=0.0)
     shared, scale = draw_delivery(config, rng), draw_scale(config, rng)
     parameters: CaptureParameters = draw_capture(config, rng, scale)
     shown = [side * scale / reduction for side, reduction in zip(pixels.shape[:2], shared.reduction, strict=True)]

@@ -191,6 +191,9 @@ def render(
         photo = _develop(_photograph(light, chosen, noisy=True), chosen, shared, size, capture=True)
         moire[touched] = delivery.compress(photo, [p.jpeg for p in chosen])
         clean[touched] = _develop(target, chosen, shared, size, capture=False)
+        for i in touched:
+            if parameters[i].kind == "photo":
+                clean[i] = moire[i]
         if labels:
             quiet = _develop(_photograph(light, chosen, noisy=False), chosen, shared, size, capture=True)
             amplitude[touched] = local_rms(quiet - clean[touched])

@@ -23,7 +23,8 @@ class SimulatorConfig:
         perspective: relative change of scale across the frame.
         psf_sigma: Gaussian blur of the lens; ``target_sharpness`` times it is the target's.
         white: level of display white on the sensor, linear, 1 = saturation.
-        unmasked_share: captures of a display without visible pixels: noise, demosaicing and JPEG, but no moire.
+        photo_share: captures without visible pixels that are their own target: camera, noise and JPEG, but no moire,
+            so nothing may be changed.
         untouched_share: input equals target: plain pictures, as JPEG files are, that must come back unchanged.
     """
 
@@ -81,8 +82,8 @@ class SimulatorConfig:
     jpeg_quality: tuple[int, int] = (72, 97)
     jpeg_passes: tuple[tuple[int, float], ...] = ((0, 0.15), (1, 0.6), (2, 0.25))
     subsampled_share: float = 0.7
-    unmasked_share: float = 0.08
-    untouched_share: float = 0.1
+    photo_share: float = 0.14
+    untouched_share: float = 0.08
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,11 @@ class DeliveryParameters:
 
 @dataclass(frozen=True)
 class CaptureParameters:
-    """All of one capture. ``kind``: ``screen``, ``unmasked`` or ``untouched``; ``noise_seed`` feeds the noise alone."""
+    """All of one capture; ``noise_seed`` feeds the noise alone.
+
+    ``kind``: ``screen``; ``unmasked`` (the mask replaced by its mean), ``photo`` (unmasked, and its own target) or
+    ``untouched`` (the content's own pixels, its own target).
+    """
 
     kind: str = "screen"
     display: DisplayParameters = field(default_factory=DisplayParameters)
@@ -207,9 +212,9 @@ def draw_capture(config: SimulatorConfig, rng: np.random.Generator, scale: float
     """Draws one capture at about ``scale`` sensor pixels per display pixel (varied by 3 %)."""
     share = rng.random()
     kind = "screen"
-    if share < config.unmasked_share:
-        kind = "unmasked"
-    elif share < config.unmasked_share + config.untouched_share:
+    if share < config.photo_share:
+        kind = "photo"
+    elif share < config.photo_share + config.untouched_share:
         kind = "untouched"
     sigma = rng.uniform(*config.psf_sigma)
     display = DisplayParameters(

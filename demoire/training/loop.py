@@ -113,17 +113,16 @@ class Trainer:
         return self.options.run / "checkpoint"
 
     def _settings(self) -> dict[str, object]:
-        return {"preset": json.loads(json.dumps(asdict(self.preset))), "seed": self.options.seed}
+        network = json.loads(json.dumps(asdict(self.preset.network)))
+        return {"architecture": self.preset.architecture, "network": network, "seed": self.options.seed}
 
     def _resume(self) -> None:
         found = checkpoint.load(self._folder)
         if found is None:
             return
         tensors, self.progress, settings = found
-        if settings["preset"] != self._settings()["preset"]:
-            raise DataError(
-                f"{self._folder} belongs to other settings; choose another --run folder or the same preset."
-            )
+        if settings != self._settings():
+            raise DataError(f"{self._folder} is of another network or seed; choose another --run folder.")
         checkpoint.restore(tensors, self.model, self.average, self.optimizer)
 
     def save(self) -> None:

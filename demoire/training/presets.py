@@ -20,6 +20,7 @@ class Preset:
         learning_rate: the highest; reached after ``warmup`` steps, falling as a cosine to 1 % at the end.
         clip: largest norm of the gradient.
         ema: decay of the moving average of the weights; the average is what is validated and exported.
+        summary: language -> one line for the catalogue.
     """
 
     model_id: str = "cnn"
@@ -38,6 +39,10 @@ class Preset:
     ema: float = 0.999
     pool_slots: int = 3000
     pool_size: int = 384
+    summary: tuple[tuple[str, str], ...] = (
+        ("en", "The safest picture: removes bands and pixel grids, keeps colours and text."),
+        ("zh-CN", "最稳妥的结果：去除条纹和像素网格，保留颜色和文字。"),
+    )
 
 
 PRESETS: Mapping[str, Preset] = {

@@ -1,0 +1,53 @@
+"""``export``: makes a model folder from a training."""
+
+import argparse
+from pathlib import Path
+
+from demoire.catalog import WEIGHTS
+from demoire.errors import DataError
+from demoire.training.card import Figures, write_card
+from demoire.training.content import read_index
+from demoire.training.export import load_run, read_photo, write_model
+from demoire.training.presets import PRESETS, find_preset
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of ``export``."""
+    parser.add_argument("--preset", default="cnn", help=f"what was trained: {', '.join(PRESETS)} (default %(default)s)")
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the training's folder")
+    parser.add_argument(
+        "--content", type=Path, required=True, metavar="POOL", help="its content store; the card names it"
+    )
+    parser.add_argument(
+        "--photos", type=Path, nargs="+", required=True, help="real photos on which the halo is measured"
+    )
+    parser.add_argument("--licence", default="CC-BY-SA-4.0", help="licence of the weights (default %(default)s)")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=WEIGHTS, metavar="DIR", help="default: the bundled weights"
+    )
+    parser.add_argument(
+        "--figures",
+        nargs="*",
+        default=[],
+        metavar="NAME=FILE",
+        help="JSON of evaluate on the data set NAME, for the card; evaluate needs the model, so export twice",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes config, weights, card and the catalogue's line."""
+    preset = find_preset(args.preset)
+    trained = load_run(args.run, preset)
+    entry = write_model(trained, preset, [read_photo(p) for p in args.photos], args.output, args.licence)
+    figures = [_figures(text) for text in args.figures]
+    write_card(args.output / entry.id, entry, preset, trained.progress, read_index(args.content)[2]["train"], figures)
+    for name, file in entry.files.items():
+        print(f"{args.output / entry.id / name}  {file.size} bytes  sha256 {file.sha256}")
+    return 0
+
+
+def _figures(text: str) -> Figures:
+    name, _, file = text.partition("=")
+    if not (name and Path(file).is_file()):
+        raise DataError(f"--figures takes NAME=FILE with a file that evaluate --json wrote, not '{text}'.")
+    return Figures.read(name, Path(file))
