@@ -144,6 +144,11 @@ def _fit(picture: Picture, kind: str) -> tuple[Picture, tuple[Notice, ...]]:
     if picture.exif and len(picture.exif) > writer.exif_bytes:
         picture = replace(picture, exif=None)
         notices.append(Notice("exif_unsupported", f"{label} cannot keep these EXIF data; they were left out."))
+    if kind == "png" and output_kind(picture) != picture.kind:
+        source = picture.kind.upper()
+        notices.append(
+            Notice("kind_changed", f"{source} files cannot be written without loss here; this is a PNG file.")
+        )
     return picture, tuple(notices)
 
 

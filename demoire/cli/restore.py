@@ -1,0 +1,208 @@
+"""``python -m demoire restore PHOTO...|DIR -o OUT``: photos in, restored pictures out."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demoire.catalog import WEIGHTS
+from demoire.cli.progress import ProgressBar
+from demoire.errors import DemoireError, OutputError, PictureError
+from demoire.images import SUFFIXES, Limits, Notice, Picture, decode, encode, kind_of_suffix, output_kind, output_name
+from demoire.restore import Restored, RestoreOptions, TileDone, restore
+
+if TYPE_CHECKING:
+    from demoire.loading import ModelCache
+
+_FORMATS = ("auto", "png", "jpg")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="PHOTO|DIR", help="photos, or folders of photos")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="a picture file for one photo, else a folder"
+    )
+    parser.add_argument("--model", default="cnn", help="model id, see 'python -m demoire models' (default: cnn)")
+    parser.add_argument(
+        "--format", choices=_FORMATS, default="auto", help="auto keeps JPEG and lossless kinds, else PNG"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
+    parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16 (default: auto)")
+    parser.add_argument("--tile", type=_positive, metavar="PIXELS", help="side of a tile (default: as memory allows)")
+    parser.add_argument("--memory", type=_positive, metavar="MB", help="memory for the network (default: measured)")
+    parser.add_argument("--max-megapixels", type=_positive, metavar="MP", help="refuse larger photos")
+    parser.add_argument(
+        "--weights", type=Path, default=WEIGHTS, metavar="DIR", help="folder of models with its catalogue"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a photo")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Restores every photo. A failed one is told in a sentence and makes the status 1; the others go on."""
+    from demoire.devices import choose_device
+    from demoire.loading import ModelCache
+
+    models = ModelCache(weights=args.weights)
+    models.get(args.model)  # what concerns all photos fails once, before any
+    choose_device(args.device)
+    sources = list(_sources(args.inputs))
+    options = RestoreOptions(
+        model=args.model,
+        device=args.device,
+        dtype=args.dtype,
+        tile=args.tile,
+        memory_budget=args.memory << 20 if args.memory else None,
+    )
+    limits = Limits(max_pixels=args.max_megapixels * 1_000_000) if args.max_megapixels else Limits()
+    job = Job(_target(args.output, args.inputs, args.format), options, limits, models, sources)
+    return 1 if [source for source in sources if not _restore_and_tell(job, source, args.json)] else 0
+
+
+def _restore_and_tell(job: "Job", source: Path, as_json: bool) -> bool:
+    try:
+        done = job.restore(source)
+    except DemoireError as error:
+        if as_json:
+            print(
+                json.dumps({"input": str(source), "output": None, "error": str(error)}, ensure_ascii=False), flush=True
+            )
+        print(f"demoire: {error}", file=sys.stderr)
+        return False
+    if as_json:
+        print(json.dumps(done.as_dict(), ensure_ascii=False), flush=True)
+        return True
+    result = done.result
+    print(
+        f"{done.source} -> {done.target} ({result.tiles} tiles on {result.device}, {result.seconds:.1f} s)", flush=True
+    )
+    for notice in done.notices:
+        print(f"  {notice.text}")
+    return True
+
+
+def _sources(inputs: Sequence[Path]) -> Iterator[Path]:
+    """The files themselves, and for a folder the pictures in it, in order (the folder where it holds none)."""
+    for path in inputs:
+        if path.is_dir():
+            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in SUFFIXES and item.is_file())
+            yield from inside or [path]
+        else:
+            yield path
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where results go: all to ``file`` (of ``kind``) where that is given, else to ``folder`` under their own names."""
+
+    folder: Path
+    file: Path | None = None
+    kind: str | None = None
+    choice: str = "auto"
+
+
+def _target(output: Path, inputs: Sequence[Path], choice: str) -> Target:
+    """One input and a picture suffix give that file, else ``output`` is a folder, which is made.
+
+    Raises:
+        OutputError: the suffix contradicts ``choice``, or the folder cannot be made.
+    """
+    kind = kind_of_suffix(output.suffix)
+    single = len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir()
+    if single and output.suffix.lower() in SUFFIXES and kind is None:
+        raise OutputError(f"'{output}' cannot be written: {output.suffix} files are only read; use .png or .jpg.")
+    folder = output.parent if single and kind else output
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder '{folder}' cannot be made ({error.strerror}); choose another one.") from error
+    if not (single and kind):
+        return Target(folder, choice=choice)
+    if choice != "auto" and kind_of_suffix("." + choice) != kind:
+        raise OutputError(f"'{output}' and --format {choice} contradict each other; change one of them.")
+    return Target(folder, output, kind, choice)
+
+
+@dataclass(frozen=True)
+class Done:
+    """One restored photo: from ``source`` to ``target``, with what could not be kept."""
+
+    source: Path
+    target: Path
+    result: Restored
+    notices: tuple[Notice, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """For ``--json``."""
+        return {
+            "input": str(self.source),
+            "output": str(self.target),
+            "model": self.result.model,
+            "origin": self.result.origin,
+            "device": self.result.device,
+            "dtype": self.result.dtype,
+            "tiles": self.result.tiles,
+            "seconds": round(self.result.seconds, 3),
+            "notices": [notice.text for notice in self.notices],
+        }
+
+
+class Job:
+    """Restores photos with the same options, one by one; no result takes the place of a photo or of another result."""
+
+    def __init__(
+        self, target: Target, options: RestoreOptions, limits: Limits, models: "ModelCache", sources: Sequence[Path]
+    ) -> None:
+        self._target = target
+        self._options = options
+        self._limits = limits
+        self._models = models
+        self._sources = {source.resolve() for source in sources}
+        self._written: set[Path] = set()
+
+    def restore(self, source: Path) -> Done:
+        """Restores one photo; raises DemoireError where that fails."""
+        if source.is_dir():
+            raise PictureError(f"The folder '{source}' holds no pictures; choose another one.")
+        picture = decode(source, limits=self._limits)
+        kind = self._target.kind or output_kind(picture, self._target.choice)
+        target = self._place(picture, kind)
+        result = self._run(picture)
+        notices = (*result.notices, *encode(result.picture, target, kind))
+        self._written.add(target.resolve())
+        return Done(source, target, result, notices)
+
+    def _run(self, picture: Picture) -> Restored:
+        bar = ProgressBar(picture.name)
+        try:
+            with closing(restore(picture, self._options, self._models)) as events:
+                for event in events:
+                    if isinstance(event, TileDone):
+                        bar.show(event)
+                    else:
+                        return event
+        finally:
+            bar.wipe()
+        raise DemoireError("The model ended without a result; try again.")
+
+    def _place(self, picture: Picture, kind: str) -> Path:
+        target = self._target.file or self._target.folder / output_name(picture.name, kind)
+        number = 2
+        while self._target.file is None and target.resolve() in self._written:
+            name = Path(output_name(picture.name, kind))
+            target = self._target.folder / f"{name.stem}-{number}{name.suffix}"
+            number += 1
+        if target.resolve() in self._sources:
+            raise OutputError(f"'{target}' is the photo itself; choose another output, photos are never overwritten.")
+        return target

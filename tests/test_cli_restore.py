@@ -1,0 +1,197 @@
+"""The commands ``restore`` and ``models`` as a user types them."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demoire.cli import main
+from demoire.cli.progress import ProgressBar
+from demoire.images import Picture, decode, encode
+from demoire.restore import TileDone
+
+RNG = np.random.default_rng(4)
+
+
+def photo(path: Path, height: int = 40, width: int = 56, kind: str = "png") -> np.ndarray:
+    pixels = RNG.integers(0, 256, (height, width, 3)).astype(np.uint8)
+    encode(Picture(pixels), path, kind)
+    return pixels
+
+
+def restore(weights: Path, *arguments: object, model: str = "identity") -> int:
+    return main(["restore", *map(str, arguments), "--model", model, "--device", "cpu", "--weights", str(weights)])
+
+
+def test_one_photo_and_a_picture_suffix_give_that_file(tmp_path: Path, weights: Path) -> None:
+    pixels = photo(tmp_path / "a.png")
+    assert restore(weights, tmp_path / "a.png", "-o", tmp_path / "new" / "b.tif") == 0
+    result = decode(tmp_path / "new" / "b.tif")
+    assert result.kind == "tiff" and np.array_equal(result.pixels, pixels)
+
+
+def test_a_folder_gives_a_folder_of_named_results(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "照片 1"
+    source.mkdir()
+    expected = {"a_demoired.png": photo(source / "a.png"), "b c_demoired.tif": photo(source / "b c.tif", kind="tiff")}
+    photo(source / "d.jpg", kind="jpeg")
+    (source / "notes.txt").write_text("not a picture")
+    assert restore(weights, source, "-o", tmp_path / "out") == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["a_demoired.png", "b c_demoired.tif", "d_demoired.jpg"]
+    for name, pixels in expected.items():
+        assert np.array_equal(decode(tmp_path / "out" / name).pixels, pixels)
+    captured = capsys.readouterr()
+    assert captured.out.count("->") == 3 and captured.err == "", "no progress bar where there is no terminal"
+
+
+@pytest.mark.parametrize(("choice", "suffix"), [("png", "png"), ("jpg", "jpg")])
+def test_format(tmp_path: Path, weights: Path, choice: str, suffix: str) -> None:
+    photo(tmp_path / "a.tif", kind="tiff")
+    assert restore(weights, tmp_path / "a.tif", "-o", tmp_path / "out", "--format", choice) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"a_demoired.{suffix}"]
+
+
+def test_same_names_do_not_overwrite_each_other(tmp_path: Path, weights: Path) -> None:
+    pictures = []
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        pictures.append(photo(tmp_path / name / "a.png"))
+    assert restore(weights, tmp_path / "x", tmp_path / "y", "-o", tmp_path / "out") == 0
+    for name, pixels in zip(("a_demoired.png", "a_demoired-2.png"), pictures, strict=True):
+        assert np.array_equal(decode(tmp_path / "out" / name).pixels, pixels)
+
+
+def test_json_has_one_object_a_file(tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo(tmp_path / "a.png", 150, 200)
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    status = restore(
+        weights, tmp_path / "a.png", tmp_path / "bad.png", "-o", tmp_path / "out", "--json", "--tile", 140, model="tiny"
+    )
+    good, bad = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert status == 1
+    assert good["input"] == str(tmp_path / "a.png") and good["output"] == str(tmp_path / "out" / "a_demoired.png")
+    assert (good["model"], good["origin"], good["device"]) == ("tiny", "bundled", "cpu")
+    assert good["tiles"] >= 4 and 0 < good["seconds"] < 60
+    assert bad["output"] is None and "bad.png" in bad["error"]
+
+
+def test_a_failed_file_is_told_and_the_others_go_on(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = photo(tmp_path / "c.png")
+    (tmp_path / "a.png").write_bytes(b"")
+    data = (tmp_path / "c.png").read_bytes()
+    (tmp_path / "b.png").write_bytes(data[: len(data) // 2])
+    (tmp_path / "empty").mkdir()
+    inputs = [tmp_path / name for name in ("a.png", "b.png", "missing.png", "empty", "c.png")]
+    assert restore(weights, *inputs, "-o", tmp_path / "out") == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 4 and all(line.startswith("demoire: ") for line in errors)
+    for words, line in zip(("is empty", "incomplete", "does not exist", "holds no pictures"), errors, strict=True):
+        assert words in line
+    assert np.array_equal(decode(tmp_path / "out" / "c_demoired.png").pixels, whole)
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_never_over_the_input(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo(tmp_path / "a.png")
+    photo(tmp_path / "b.png")
+    (tmp_path / "b_demoired.png").symlink_to(tmp_path / "b.png")
+    before = (tmp_path / "a.png").read_bytes(), (tmp_path / "b.png").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    assert restore(weights, "a.png", "-o", tmp_path / "." / "a.png", model="tiny") == 1
+    assert restore(weights, tmp_path / "b.png", "-o", tmp_path, model="tiny") == 1
+    assert ((tmp_path / "a.png").read_bytes(), (tmp_path / "b.png").read_bytes()) == before
+    assert capsys.readouterr().err.count("is the photo itself") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-o", "out", "--model", "tinny"], "did you mean 'tiny'"),
+        (["-o", "out", "--device", "cuda:9"], "'cuda:9' does not exist"),
+        (["-o", "out", "--device", "tpu"], "no device called 'tpu'"),
+        (["-o", "a.png/out"], "cannot be made"),
+        (["-o", "out.heic"], "only read"),
+        (["-o", "out.png", "--format", "jpg"], "contradict"),
+        (["-o", "out", "--max-megapixels", "1"], "at most 1.0 are accepted"),
+        (["-o", "out", "--dtype", "float8"], "floating type called 'float8'"),
+        (["-o", "out", "--weights", "nowhere"], "catalogue of models is missing"),
+    ],
+)
+def test_wrong_options_get_one_sentence(
+    tmp_path: Path,
+    weights: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo(tmp_path / "a.png", 1001, 1000)
+    defaults = ["--model", "identity", "--device", "cpu", "--weights", str(weights)]
+    assert main(["restore", "a.png", *defaults, *arguments]) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1 and words in errors[0]
+
+
+def test_an_output_that_cannot_be_written_gets_a_sentence(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "a.png")
+    (tmp_path / "out" / "a_demoired.png").mkdir(parents=True)
+    assert restore(weights, tmp_path / "a.png", "-o", tmp_path / "out") == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_demoired.png"]
+
+
+def test_models_lists_the_catalogue(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--weights", str(weights)]) == 0
+    text = capsys.readouterr().out
+    assert "tiny" in text and "bundled" in text and "For tests." in text
+    assert main(["models", "--json", "--weights", str(weights)]) == 0
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [entry["id"] for entry in entries] == ["identity", "tiny"]
+
+
+def test_unknown_commands_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["restor", "x"])
+    assert caught.value.code == 2
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0 and "restore" in capsys.readouterr().out
+
+
+def test_the_bar_is_drawn_on_terminals_only() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    tile = TileDone(1, 4, (0, 0, 1, 1), np.zeros((1, 1, 3), np.uint8), 0.5, 12.0)
+    for stream, drawn in ((Terminal(), True), (io.StringIO(), False)):
+        bar = ProgressBar("photo.jpg", stream)
+        bar.show(tile)
+        bar.wipe()
+        assert (
+            "photo.jpg [######                  ]  25%  tile 1/4  0.50 MP/s  12 s left" in stream.getvalue()
+        ) == drawn
+        assert drawn == stream.getvalue().endswith("\r")
+
+
+def test_a_rotated_photo_with_profile_comes_back_upright_with_it(tmp_path: Path, weights: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(RNG.integers(0, 256, (20, 30, 3)).astype(np.uint8)).save(tmp_path / "r.jpg", exif=exif, quality=95)
+    assert restore(weights, tmp_path / "r.jpg", "-o", tmp_path / "r.png") == 0
+    with Image.open(tmp_path / "r.png") as image:
+        assert image.size == (20, 30) and image.getexif().get(0x0112, 1) == 1
+        assert np.array_equal(np.asarray(image), decode(tmp_path / "r.jpg").pixels)
