@@ -22,7 +22,7 @@ CLEAN_SUMMARY_HEAD = ("restored by", "pictures", "minimum dB", "mean dB")
 
 def line(cells: Sequence[str]) -> str:
     """Two columns of words, then columns of numbers."""
-    words = "".join(f"{cell:<18} " for cell in cells[:2])
+    words = f"{cells[0]:<25} {cells[1]:<14} "
     return (words + "".join(f"{cell:>11}" for cell in cells[2:])).rstrip()
 
 
