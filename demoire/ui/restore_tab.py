@@ -14,7 +14,7 @@ from demoire.ui.parts import Kit
 from demoire.ui.routes import EXAMPLES
 
 #: Sides of tiles to choose from, in pixels; the model's own halo is part of them.
-TILES = (256, 512, 1024)
+TILES = (512, 768, 1024, 1536)
 DEVICES = ("auto", "cpu", "cuda", "mps")
 FORMATS = ("auto", "png", "jpg")
 #: All jobs on the device share one lane of the queue; opening and writing pictures does not wait for it.
@@ -123,5 +123,7 @@ def _wire(c: Controls, handlers: Handlers) -> None:
         c.intake.example(handlers.open_example, [c.visit], opened, cancels=[run], **files),
     ]
     c.cancel.click(handlers.cancel, None, c.status, cancels=[run], queue=False, **quiet())
-    for event in (run, *written, *brought):
-        event.failure(partial(refused, "error.unexpected"), None, c.status, queue=False, **quiet())
+    phases = {"queued,loading,working": [run], "done": written, "opening": brought}
+    for during, events in phases.items():
+        for event in events:  # only what nobody foresaw gets here; a cancelled run does too, and is none
+            event.failure(None, js=f"() => window.demoire.tell('broken', '{during}')", api_visibility="private")

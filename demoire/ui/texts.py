@@ -174,6 +174,9 @@ TEXTS: Mapping[str, Text] = {
         "The file holds high-dynamic-range colours; the result lacks that note.",
         "原图带有广色域或高动态范围说明，结果不含该说明。",
     ),
+    "notice.kind_changed": Text(
+        "Such files cannot be written without loss; this is a PNG file.", "该格式无法无损写出，结果为 PNG 文件。"
+    ),
     "notice.smaller_batch": Text(
         "Memory ran short; fewer tiles were computed at once.", "内存不足，已减少同时处理的图块数。"
     ),

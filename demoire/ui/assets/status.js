@@ -78,6 +78,9 @@ function become(next) {
 page.onLanguage(render);
 page.hear("opening", () => become({ phase: "opening" }));
 page.hear("refuse", ({ key, places }) => become({ phase: "failed", key, places }));
+page.hear("broken", (during) => {
+  if (during.split(",").includes(status.phase)) become({ phase: "failed", key: "error.unexpected" });
+});
 watch("value", () => become(props.value));
 if (props.value) become(props.value);
 page.translate(element);
