@@ -12,8 +12,11 @@ from demoire.errors import DemoireError
 #: Name of each command -> (module, one line of help). A module has ``add_arguments(parser)`` and ``run(args) -> int``.
 COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("demoire.cli.restore", "remove moire from photos"),
+    "collect": ("demoire.cli.collect", "gather freely licensed pictures from Debian packages"),
     "prepare": ("demoire.cli.prepare", "make a content store from clean pictures and rendered pages"),
+    "simulate": ("demoire.cli.simulate", "photograph pictures on a simulated display"),
     "train": ("demoire.cli.train", "train a network on simulated captures"),
+    "export": ("demoire.cli.export", "make a model folder from a training"),
     "models": ("demoire.cli.models", "list the models"),
     "evaluate": ("demoire.cli.evaluate", "score models on photos with ground truth, or on clean pictures"),
     "lpips-weights": ("demoire.cli.lpips_weights", "convert perceptual features for evaluation and training"),
