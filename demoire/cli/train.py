@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from demoire.training.curves import draw_curves
-from demoire.training.loop import Report, Trainer, TrainOptions
+from demoire.training.loop import Precision, Report, Trainer, TrainOptions
 from demoire.training.presets import PRESETS, find_preset
 
 
@@ -37,6 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--first", type=int, default=600, help="captures in the pool before training begins (default %(default)s)"
     )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="auto: what a short measurement finds fastest",
+    )
+    parser.add_argument(
+        "--validation", type=int, default=64, help="captures of the validation set (default %(default)s)"
+    )
     parser.add_argument("--threads", type=int, help="processor threads of the training itself")
 
 
@@ -64,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
         fresh=args.fresh or args.device.startswith("cuda"),
         renew=None if args.no_renew else TrainOptions.renew,
         first_slots=args.first,
+        validation=args.validation,
+        precision=None if args.precision == "auto" else Precision(args.precision == "bfloat16", channels_last=True),
     )
     trainer = Trainer(find_preset(args.preset), options)
     print(f"{args.preset}: step {trainer.progress.step}, {trainer.precision}", flush=True)

@@ -133,11 +133,12 @@ def receptive_radius(config: UNetConfig) -> int:
         # Pixel-shuffle adds less than a pixel of its level, stem, head and the strided convolution one each.
         radius += pixel * (convolutions + (2 if level == 0 else 1) + 1)
     radius += config.context_blocks * (_CONTEXT_KERNEL // 2) * 2 ** len(config.channels)
-    multiple = 2 ** len(config.channels)
-    return -(-radius // multiple) * multiple
+    multiple: int = 2 ** len(config.channels)
+    rounded: int = -(-radius // multiple) * multiple
+    return rounded
 
 
-def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128)) -> float:
+def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128), channels: int = 3) -> float:
     """Multiply-accumulates of all convolutions and linear layers for one pixel of input, counted in a forward pass."""
     total = 0
 
@@ -152,7 +153,7 @@ def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128)) -> float
     hooks = [m.register_forward_hook(count) for m in model.modules()]
     device = next(model.parameters()).device
     with torch.no_grad():
-        model(torch.zeros(1, 3, *sizes, device=device))
+        model(torch.zeros(1, channels, *sizes, device=device))
     for hook in hooks:
         hook.remove()
     return total / (sizes[0] * sizes[1])

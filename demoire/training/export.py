@@ -24,7 +24,7 @@ from demoire.training.presets import Preset
 
 STEP = 1 / 255
 HALF_COST = 0.01
-_CORE = 192
+_CORE = 128
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,18 @@ def read_photo(path: Path) -> Tensor:
 
 
 @torch.no_grad()
-def measure_halo(module: nn.Module, needs: Needs, photos: Sequence[Tensor], tolerance: float = STEP) -> int:
-    """The smallest halo with which tiles differ from whole ``photos`` by at most ``tolerance`` anywhere."""
+def measure_halo(module: nn.Module, needs: Needs, photos: Sequence[Tensor], tolerance: float = STEP / 2) -> int:
+    """The smallest halo with which tiles differ from whole ``photos`` by at most ``tolerance`` anywhere.
+
+    Half a step of 8 bits, since pictures are cut in other places later.
+
+    Raises:
+        DataError: a photo is so small that it would not be cut into tiles.
+    """
     multiple, largest = needs.size_multiple, needs.receptive_field
+    smallest = min((max(photo.shape[-2:]) for photo in photos), default=0)
+    if smallest <= 2 * largest + _CORE:
+        raise DataError(f"To measure the halo give photos of more than {2 * largest + _CORE} px, not of {smallest} px.")
     wholes = [predict_image(module, photo, multiple, 0) for photo in photos]
 
     def enough(halo: int) -> bool:

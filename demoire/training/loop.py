@@ -29,6 +29,14 @@ Batch = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
+class Precision:
+    """Autocast dtype and memory format."""
+
+    bfloat16: bool
+    channels_last: bool
+
+
+@dataclass(frozen=True)
 class TrainOptions:
     """How long, where and from what to train.
 
@@ -41,6 +49,7 @@ class TrainOptions:
         fresh: render each batch instead of reading a pool (the default on a GPU).
         renew: go on rendering into the pool while training; pause so many times as long as rendering takes.
         validation: number of captures of the validation set.
+        precision: None chooses what a short measurement finds fastest; give it where a run must be repeated exactly.
     """
 
     content: Path
@@ -55,6 +64,7 @@ class TrainOptions:
     renew: float | None = 1.0
     first_slots: int = 600
     validation: int = 64
+    precision: Precision | None = None
     save_minutes: float = 4.0
     validate_minutes: float = 10.0
 
@@ -70,14 +80,6 @@ class Report:
     steps_per_second: float
     fraction: float
     gain: float | None = None
-
-
-@dataclass(frozen=True)
-class Precision:
-    """Autocast dtype and memory format that a short measurement found faster."""
-
-    bfloat16: bool
-    channels_last: bool
 
 
 def learning_rate(preset: Preset, step: int, fraction: float) -> float:
@@ -104,7 +106,7 @@ class Trainer:
         self._resume()
         self._next_batch = self._open_data()
         self._validation: list[Batch] | None = None
-        self.precision = choose_precision(self.model, self._next_batch(0), self.device)
+        self.precision = options.precision or choose_precision(self.model, self._next_batch(0), self.device)
         if self.precision.channels_last:
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -132,6 +134,7 @@ class Trainer:
 
     def _open_data(self) -> Callable[[int], Batch]:
         preset, options = self.preset, self.options
+        options.run.mkdir(parents=True, exist_ok=True)
         if options.fresh:
             store = ContentStore(options.content, "train")
             return lambda step: _pair(
