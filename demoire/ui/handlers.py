@@ -10,15 +10,12 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from demoire.errors import DemoireError
-from demoire.picture import Notice
-from demoire.restore import RestoreOptions, TileDone
-from demoire.ui.jobs import Desk, Event, Started, Waiting
+from demoire.restore import RestoreOptions
+from demoire.ui.jobs import Desk
 from demoire.ui.routes import EXAMPLES
-from demoire.ui.texts import TEXTS, error_texts, notice_texts
+from demoire.ui.status import Status, done, failed, progress, refused, status
 from demoire.ui.visits import Result, Visit
 
-#: What the status line is told: a phase and its numbers; the words are found in the browser.
-Status = dict[str, Any]
 #: What the viewer is told.
 Shown = dict[str, Any]
 
@@ -33,45 +30,6 @@ def uploaded_file(path: object) -> Path | None:
         return None
     file = Path(get_upload_folder(), *parts)
     return file if file.is_file() else None
-
-
-def refused(key: str) -> Status:
-    """The status after a refusal of the page's own."""
-    return {"phase": "failed", "error": TEXTS[key].per_language()}
-
-
-def _failed(error: DemoireError) -> Status:
-    return {"phase": "failed", "error": error_texts(error)}
-
-
-def _done(result: Result, notices: tuple[Notice, ...], file: str | None) -> Status:
-    run = result.restored
-    facts = {name: getattr(run, name) for name in ("seconds", "device", "tiles", "dtype", "model", "origin")}
-    told = list(dict.fromkeys((*run.notices, *notices)))
-    return {
-        "phase": "done",
-        "run": {**facts, "file": file},
-        "encoding": file is None,
-        "notices": list(map(notice_texts, told)),
-    }
-
-
-def _progress(event: Event) -> Status:
-    match event:
-        case Waiting():
-            return {"phase": "queued"}
-        case Started():
-            return {"phase": "loading"}
-        case TileDone():
-            return {
-                "phase": "working",
-                "done": event.index,
-                "total": event.total,
-                "rate": event.megapixels_per_second,
-                "left": event.seconds_left,
-            }
-        case Result():
-            return _done(event, (), None)
 
 
 def _shown(visit: Visit) -> Shown:
@@ -104,8 +62,8 @@ class Handlers:
         try:
             self._desk.open_photo(visit, path)
         except DemoireError as error:
-            return _failed(error), gr.skip(), gr.skip(), visit
-        return {"phase": "ready"}, _shown(visit), gr.update(value=None, interactive=False), visit
+            return failed(error), gr.skip(), gr.skip(), visit
+        return status("ready"), _shown(visit), gr.update(value=None, interactive=False), visit
 
     def restore(
         self, model: str, tile: str, device: str, visit: Visit | None
@@ -123,9 +81,9 @@ class Handlers:
         try:
             with closing(self._desk.restore(visit, visit.photo, options)) as events:
                 for event in events:
-                    yield _progress(event), _shown(visit) if isinstance(event, Result) else gr.skip()
+                    yield progress(event), _shown(visit) if isinstance(event, Result) else gr.skip()
         except DemoireError as error:
-            yield _failed(error), gr.skip()
+            yield failed(error), gr.skip()
 
     def write_fresh(self, choice: str, visit: Visit | None) -> tuple[Any, Any]:
         """Writes the download of a run that has just finished; nothing to do after one that failed."""
@@ -139,13 +97,13 @@ class Handlers:
         try:
             download = self._desk.write_download(result, choice)
         except DemoireError as error:
-            return _failed(error), gr.skip()
+            return failed(error), gr.skip()
         visit.written = True
         if visit.result is not result:  # another photo came meanwhile
             return gr.skip(), gr.skip()
-        status = gr.skip() if visit.running else _done(result, download.notices, download.path.name)
-        return status, gr.update(value=download.path, interactive=True)
+        told = gr.skip() if visit.running else done(result, download.notices, download.path.name)
+        return told, gr.update(value=download.path, interactive=True)
 
     def cancel(self) -> Status:
         """The status after a cancel; closing the generator is what frees the device."""
-        return {"phase": "cancelled"}
+        return status("cancelled")

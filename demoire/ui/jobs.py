@@ -96,7 +96,10 @@ class Desk:
             yield Started()
             with closing(restore(self._decode(photo.path), options, self._loaded())) as events:
                 for event in events:
-                    yield event if isinstance(event, TileDone) else visit.take_result(event)
+                    if isinstance(event, TileDone):
+                        yield event
+                    elif visit.photo is photo:  # else another one came, and this run is being cancelled
+                        yield visit.take_result(event)
         finally:
             visit.running = False
             self._lane.release()

@@ -8,10 +8,11 @@ from typing import Any
 import gradio as gr
 
 from demoire.catalog import ModelEntry
-from demoire.ui.handlers import Handlers, refused
+from demoire.ui.handlers import Handlers
 from demoire.ui.jobs import Desk
 from demoire.ui.parts import Kit
 from demoire.ui.routes import EXAMPLES
+from demoire.ui.status import refused, status
 
 #: Sides of tiles to choose from, in pixels; the model's own halo is part of them.
 TILES = (512, 768, 1024, 1536)
@@ -53,10 +54,10 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
         settings = partial(gr.Accordion, open=False, elem_id="settings")
         with kit.labelled(settings, lambda say: {"label": say("control.settings")}):
             tile, device, kind = _settings(kit)
-    status = kit.own("status", {"phase": "empty"} if models else refused("error.no_models"))
+    line = kit.own("status", status("empty") if models else refused("error.no_models"))
     viewer = kit.own("viewer", {"photo": None, "result": None})
     visit = gr.State(None, delete_callback=lambda visit: visit and visit.close())
-    _wire(Controls(intake, model, restore, cancel, download, tile, device, kind, status, viewer, visit), Handlers(desk))
+    _wire(Controls(intake, model, restore, cancel, download, tile, device, kind, line, viewer, visit), Handlers(desk))
 
 
 def _actions(kit: Kit, usable: bool) -> tuple[gr.Button, gr.Button, gr.DownloadButton]:

@@ -104,9 +104,10 @@ def test_bad_files_get_one_sentence_and_nothing_is_lost(visit: Invite, photos: d
     visitor = visit()
     visitor.give(photos["jpeg"])
     visitor.restore()
-    Image.new("L", (8000, 8000)).save(tmp_path / "bomb.png")
+    Image.new("L", (7000, 7000)).save(tmp_path / "bomb.png")
     bad = {
         "text.jpg": (b"not a picture", "'text.jpg'"),
+        "text2.jpg": (b"not a picture", "'text2.jpg'"),
         "empty.png": (b"", "'empty.png'"),
         "half.jpg": (photos["jpeg"].read_bytes()[:2000], "'half.jpg'"),
         "bomb.png": ((tmp_path / "bomb.png").read_bytes(), "megapixels"),
