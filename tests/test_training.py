@@ -20,9 +20,10 @@ from demoire.training.checkpoint import Progress
 from demoire.training.content import Entry
 from demoire.training.export import load_run, measure_halo, write_model
 from demoire.training.loop import Precision, Trainer, TrainOptions, learning_rate
-from demoire.training.losses import LOSSES
+from demoire.training.losses import LOSSES, gate_loss
 from demoire.training.pool import CapturePool, PoolConfig, fill_pool
 from demoire.training.presets import find_preset
+from demoire.training.textures import draw_texture
 
 NETWORK = UNetConfig((8, 8), (0, 1), (1,), 0)
 
@@ -227,3 +228,24 @@ def test_entries_of_the_store_name_their_licence(content: Path) -> None:
 
     entries: list[Entry] = read_index(content)[2]["train"]
     assert {entry.licence for entry in entries} == {"CC0-1.0"}
+
+
+def test_gate_is_asked_to_close_on_pictures_that_are_their_own_target_and_to_open_on_moire() -> None:
+    clean = torch.full((2, 3, 32, 32), 0.5)
+    moire = clean.clone()
+    moire[1, :, :16] += 0.1
+    right = torch.full((2, 1, 4, 4), -9.0)
+    right[1, :, :2] = 9
+    assert gate_loss(right, moire, clean) < 1e-3
+    assert gate_loss(-right, moire, clean) > 8
+    free = right.clone()
+    free[1, :, 2:] *= -1  # where nothing is to be seen in a capture either answer is as good
+    assert gate_loss(free, moire, clean) == gate_loss(right, moire, clean)
+
+
+def test_textures_repeat_by_seed_and_fill_any_size() -> None:
+    for seed in range(6):
+        first, again = (draw_texture(np.random.default_rng(seed), 90, 700) for _ in range(2))
+        assert np.array_equal(first, again)
+        assert first.shape == (90, 700, 3)
+        assert first.std() > 1

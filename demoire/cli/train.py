@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default %(default)s")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, help="highest learning rate (default: the preset's)")
     parser.add_argument("--init", metavar="MODEL", help="start from the weights of this bundled model")
     parser.add_argument(
         "--fresh", action="store_true", help="render every batch anew (default on cuda) instead of using a pool"
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         renew=None if args.no_renew else TrainOptions.renew,
         first_slots=args.first,
         validation=args.validation,
+        rate=args.rate,
         precision=None if args.precision == "auto" else Precision(args.precision == "bfloat16", channels_last=True),
     )
     trainer = Trainer(find_preset(args.preset), options)

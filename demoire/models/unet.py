@@ -82,9 +82,10 @@ class Up(nn.Module):
 
 
 class UNet(nn.Module):
-    """Pixel-unshuffle, a U-Net of residual blocks, pixel-shuffle; the result is added to the input in float32.
+    """Pixel-unshuffle, a U-Net of residual blocks, pixel-shuffle; the gated result is added to the input in float32.
 
-    The last layer starts at zero, so an untrained network is the identity.
+    The gate, one number for each position of the coarsest decoder level, says whether there is moire at all: where it
+    closes, a clean picture passes untouched. The last layer starts at zero, so an untrained network is the identity.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -97,10 +98,11 @@ class UNet(nn.Module):
         self.context = nn.Sequential(*[ContextBlock(channels[-1]) for _ in range(config.context_blocks)])
         self.ups = nn.ModuleList(Up(b, a) for a, b in pairwise(channels))
         self.decoders = nn.ModuleList(_blocks(n, c) for n, c in zip(config.decoder_blocks, channels, strict=False))
+        self.gate = nn.Conv2d(channels[-2], 1, 1)
         self.head = nn.Conv2d(channels[0], 12, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        if self.head.bias is not None:
-            nn.init.zeros_(self.head.bias)
+        for last in (self.gate, self.head):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     @property
     def needs(self) -> Needs:
@@ -110,6 +112,10 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``, to the same shape, not clipped."""
+        return self.restore_and_judge(x)[0]
+
+    def restore_and_judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What ``forward`` gives, and the logits of the gate, (N, 1, h, w) at the coarsest decoder level."""
         feature = self.stem(F.pixel_unshuffle(x, 2))
         skips: list[Tensor] = []
         for level, encoder in enumerate(self.encoders):
@@ -118,10 +124,14 @@ class UNet(nn.Module):
                 skips.append(feature)
                 feature = F.relu(self.downs[level](feature))
         feature = self.context(feature)
+        coarsest = len(self.ups) - 1
         for level in reversed(range(len(self.ups))):
             feature = self.decoders[level](self.ups[level](feature, skips[level]))
-        residual = F.pixel_shuffle(self.head(feature), 2)
-        return x + residual.float()
+            if level == coarsest:
+                logits = self.gate(feature).float()
+        opened = F.interpolate(torch.sigmoid(logits), scale_factor=2**coarsest, mode="bilinear", align_corners=False)
+        residual = F.pixel_shuffle(self.head(feature).float() * opened, 2)
+        return x + residual, logits
 
 
 def receptive_radius(config: UNetConfig) -> int:

@@ -82,8 +82,8 @@ class SimulatorConfig:
     jpeg_quality: tuple[int, int] = (72, 97)
     jpeg_passes: tuple[tuple[int, float], ...] = ((0, 0.15), (1, 0.6), (2, 0.25))
     subsampled_share: float = 0.7
-    photo_share: float = 0.14
-    untouched_share: float = 0.08
+    photo_share: float = 0.2
+    untouched_share: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -224,6 +224,9 @@ def draw_capture(config: SimulatorConfig, rng: np.random.Generator, scale: float
         reversed=bool(rng.random() < config.reversed_share),
         sideways=bool(rng.random() < config.sideways_share),
     )
+    if kind == "photo":
+        # A photo of the world has no pixels of a display that could be seen as blocks.
+        scale = rng.uniform(0.6, 1.3)
     optics = OpticsParameters(sigma, sigma * config.target_sharpness, rng.uniform(*config.aperture))
     return CaptureParameters(
         kind=kind,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,11 +18,12 @@ from torch import Tensor, nn
 
 from demoire.errors import DataError
 from demoire.models import build_model
+from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
 from demoire.training.content import ContentStore
-from demoire.training.losses import LOSSES
+from demoire.training.losses import LOSSES, gate_loss
 from demoire.training.pool import VALIDATION_SEED, CapturePool, PoolConfig, fill_pool, render_batch, start_filling
 from demoire.training.presets import Preset
 
@@ -48,6 +50,7 @@ class TrainOptions:
         init: state dict to start from instead of fresh weights.
         fresh: render each batch instead of reading a pool (the default on a GPU).
         renew: go on rendering into the pool while training; pause so many times as long as rendering takes.
+        rate: the highest learning rate; None is the preset's.
         validation: number of captures of the validation set.
         precision: None chooses what a short measurement finds fastest; give it where a run must be repeated exactly.
     """
@@ -65,6 +68,7 @@ class TrainOptions:
     first_slots: int = 600
     validation: int = 64
     precision: Precision | None = None
+    rate: float | None = None
     save_minutes: float = 4.0
     validate_minutes: float = 10.0
 
@@ -92,7 +96,8 @@ class Trainer:
     """One training: networks, optimiser, data, and where it stands."""
 
     def __init__(self, preset: Preset, options: TrainOptions) -> None:
-        self.preset, self.options = preset, options
+        self.preset = preset if options.rate is None else replace(preset, learning_rate=options.rate)
+        self.options = options
         self.device = torch.device(options.device)
         torch.manual_seed(options.seed)
         self.model = build_model(preset.architecture, **vars(preset.network)).to(self.device)
@@ -175,8 +180,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.preset, self.progress.step, self.fraction())
         self.model.train()
-        restored = run_network(self.model, moire, self.precision)
-        loss = LOSSES[self.preset.loss](restored, clean)
+        restored, logits = run_network(self.model, moire, self.precision)
+        loss = LOSSES[self.preset.loss](restored, clean) + self.preset.gate_weight * gate_loss(logits, moire, clean)
         if not torch.isfinite(loss):
             raise DataError(
                 f"The loss is not finite at step {self.progress.step}; {self._folder} holds the state from before. "
@@ -257,13 +262,13 @@ def _pair(captures: Captures) -> Batch:
     return captures.moire, captures.clean
 
 
-def run_network(model: nn.Module, moire: Tensor, precision: Precision) -> Tensor:
-    """A forward pass in the chosen precision; the result is float32."""
+def run_network(model: nn.Module, moire: Tensor, precision: Precision) -> tuple[Tensor, Tensor]:
+    """A forward pass in the chosen precision: restored image and gate's logits, float32."""
     if precision.channels_last:
         moire = moire.contiguous(memory_format=torch.channels_last)
     with torch.autocast(moire.device.type, torch.bfloat16, enabled=precision.bfloat16):
-        restored: Tensor = model(moire)
-    return restored.float()
+        restored, logits = cast(UNet, model).restore_and_judge(moire)
+    return restored.float(), logits.float()
 
 
 def choose_precision(model: nn.Module, batch: Batch, device: torch.device, repeats: int = 3) -> Precision:
@@ -275,7 +280,7 @@ def choose_precision(model: nn.Module, batch: Batch, device: torch.device, repea
         times = []
         for _ in range(repeats):
             started = time.perf_counter()
-            (run_network(trial, batch[0], precision) - batch[1]).abs().mean().backward()  # type: ignore[no-untyped-call]
+            (run_network(trial, batch[0], precision)[0] - batch[1]).abs().mean().backward()  # type: ignore[no-untyped-call]
             if device.type == "cuda":
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - started)

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SCALES = (1, 2, 4, 8, 16)
+OWN_TARGET = 1 / 255
+SHOWS = 6 / 255
 
 
 def l1(restored: Tensor, clean: Tensor) -> Tensor:
@@ -23,6 +25,21 @@ def pyramid_l1(restored: Tensor, clean: Tensor) -> Tensor:
     for side in SCALES[1:]:
         total = total + F.avg_pool2d(difference, side).abs().mean()
     return total
+
+
+def gate_loss(logits: Tensor, moire: Tensor, clean: Tensor) -> Tensor:
+    """Cross entropy of a gate's logits (N, 1, h, w): closed where the input is its own target, open where moire shows.
+
+    Where a capture differs from its target by little, noise or weak moire, the gate is left to the other losses.
+    """
+    side = moire.shape[-1] // logits.shape[-1]
+    own_target = (moire - clean).abs().amax((1, 2, 3), keepdim=True) < OWN_TARGET
+    smoothed = F.avg_pool2d((moire - clean).abs(), 2).mean(1, keepdim=True)
+    shows = F.avg_pool2d(smoothed, side // 2) > SHOWS
+    wanted = shows.to(logits.dtype)
+    known = (own_target | shows).to(logits.dtype)
+    losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * known
+    return losses.sum() / known.sum().clamp(min=1)
 
 
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "pyramid_l1": pyramid_l1}

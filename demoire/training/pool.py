@@ -16,8 +16,10 @@ from demoire.errors import DataError
 from demoire.simulate.capture import Captures, content_size, render
 from demoire.simulate.config import SimulatorConfig, draw_capture, draw_delivery, draw_scale
 from demoire.training.content import ContentStore
+from demoire.training.textures import draw_texture
 
 VALIDATION_SEED = 20_000_003
+TEXTURE_SHARE = 0.6
 
 
 def render_batch(
@@ -28,9 +30,18 @@ def render_batch(
     shared, scale = draw_delivery(config, rng), draw_scale(config, rng)
     parameters = [draw_capture(config, rng, scale) for _ in range(count)]
     height, width = content_size(parameters, shared, (size, size))
-    content = np.stack([store.crop(rng, height, width) for _ in range(count)])
+    content = np.stack([_draw_content(store, rng, p.kind, height, width) for p in parameters])
     on_device = torch.from_numpy(content).to(device).permute(0, 3, 1, 2).float() / 255
     return render(on_device, parameters, shared, (size, size))
+
+
+def _draw_content(
+    store: ContentStore, rng: np.random.Generator, kind: str, height: int, width: int
+) -> NDArray[np.uint8]:
+    """A crop of the store; for captures that must pass untouched often a texture that could be taken for moire."""
+    if kind != "screen" and rng.random() < TEXTURE_SHARE:
+        return draw_texture(rng, height, width)
+    return store.crop(rng, height, width)
 
 
 def to_bytes(images: Tensor) -> NDArray[np.uint8]:

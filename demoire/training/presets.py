@@ -16,6 +16,7 @@ class Preset:
         model_id: id of the model that ``export`` makes.
         family: what a visitor picks.
         architecture, network: name and configuration of the network.
+        gate_weight: weight of ``losses.gate_loss`` beside ``loss``.
         crop, batch: side in pixels and number of the crops of one step.
         learning_rate: the highest; reached after ``warmup`` steps, falling as a cosine to 1 % at the end.
         clip: largest norm of the gradient.
@@ -29,6 +30,7 @@ class Preset:
     network: UNetConfig = field(default_factory=UNetConfig)
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
     loss: str = "pyramid_l1"
+    gate_weight: float = 0.05
     steps: int = 40_000
     crop: int = 224
     batch: int = 6
