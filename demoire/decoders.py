@@ -21,7 +21,7 @@ import pillow_heif
 import tifffile
 from PIL import Image, ImageCms
 
-from demoire.errors import PictureError
+from demoire.errors import PictureError, PictureTooLargeError
 from demoire.metadata import (
     DESCRIPTIVE_TAGS,
     EXIF_DROPPED,
@@ -45,7 +45,6 @@ DECODER_ERRORS = (
     NotImplementedError,
     RuntimeError,
     zlib.error,
-    Image.DecompressionBombError,
     ImageCms.PyCMSError,
 )
 
@@ -95,7 +94,7 @@ def read(path: Path, limits: Limits) -> Decoded:
         if height < 1 or width < 1:
             raise PictureError("The picture has no pixels; choose another file.")
         if height * width > limits.max_pixels:
-            raise PictureError(
+            raise PictureTooLargeError(
                 f"The picture has {height * width / 1e6:.1f} megapixels and at most {limits.max_pixels / 1e6:.1f} are "
                 "accepted; reduce or crop it."
             )
@@ -118,6 +117,11 @@ def _opened(path: Path, formats: tuple[str, ...], limits: Limits) -> Iterator[Im
         try:
             with Image.open(path, formats=formats) as image:
                 yield image
+        except Image.DecompressionBombError as error:
+            raise PictureTooLargeError(
+                f"The picture has far more than the {limits.max_pixels / 1e6:.1f} megapixels that are accepted; "
+                "reduce or crop it."
+            ) from error
         finally:
             Image.MAX_IMAGE_PIXELS = before
 
@@ -317,15 +321,17 @@ def _tiff_metadata(file: IO[bytes]) -> tuple[bytes | None, bytes | None, object,
     source = Image.Exif()
     exif: bytes | None = None
     notices: tuple[Notice, ...] = ()
-    try:
-        source = parse_exif(file)
-        exif = _descriptive(source)
-    except EXIF_ERRORS:
-        notices = (EXIF_DROPPED,)
-    unit = {2: 1.0, 3: 2.54}.get(source.get(0x0128, 2))
-    across, down = source.get(0x011A), source.get(0x011B)
-    dpi = (float(across) * unit, float(down) * unit) if unit and across and down else None
-    icc = source.get(0x8773)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            source = parse_exif(file)
+            exif = _descriptive(source)
+        except EXIF_ERRORS:
+            notices = (EXIF_DROPPED,)
+        per_inch = {2: 1.0, 3: 2.54}.get(source.get(0x0128, 2))
+        resolution = (source.get(0x011A), source.get(0x011B))
+        icc = source.get(0x8773)
+    dpi = clean_dpi(resolution, per_inch) if per_inch else None
     return exif, icc if isinstance(icc, bytes) else None, dpi, notices
 
 

@@ -1,4 +1,4 @@
-"""Errors whose text is one sentence for the person at the page or the terminal: what was expected, what came, what to do."""
+"""Errors whose text is one sentence for who sits at the page or terminal: what was expected, what came, what to do."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -10,6 +10,10 @@ class DemoireError(Exception):
 
 class PictureError(DemoireError):
     """A file cannot be read as a picture: wrong type, truncated, empty, too large."""
+
+
+class PictureTooLargeError(PictureError):
+    """A picture has more pixels or bytes than are accepted here."""
 
 
 class OutputError(DemoireError):
@@ -34,6 +38,10 @@ class WeightsError(DemoireError):
 
 class DeviceError(DemoireError):
     """The device asked for does not exist here, or its memory does not suffice."""
+
+
+class MemoryShortError(DeviceError):
+    """The memory does not suffice, not even for the smallest tile on the CPU."""
 
 
 class CancelledError(DemoireError):

@@ -17,7 +17,7 @@ import numpy as np
 
 from demoire.decoders import DECODER_ERRORS, read
 from demoire.encoders import WRITERS
-from demoire.errors import OutputError, PictureError, UnknownNameError
+from demoire.errors import OutputError, PictureError, PictureTooLargeError, UnknownNameError
 from demoire.metadata import clean_dpi, clean_exif, fitting_profile, to_8_bit, upright
 from demoire.picture import Limits, Notice, Picture, Samples
 
@@ -53,7 +53,7 @@ def decode(path: Path, name: str | None = None, limits: Limits | None = None) ->
     try:
         found = read(path, limits)
     except PictureError as error:
-        raise PictureError(f"'{name}': {error}") from error
+        raise type(error)(f"'{name}': {error}") from error
     except MemoryError as error:
         raise PictureError(f"There is not enough memory to open '{name}'; reduce the picture.") from error
     except DECODER_ERRORS as error:
@@ -92,7 +92,7 @@ def _check_file(path: Path, name: str, limits: Limits) -> None:
     if size == 0:
         raise PictureError(f"'{name}' is empty; choose a {_READABLE} file.")
     if size > limits.max_bytes:
-        raise PictureError(
+        raise PictureTooLargeError(
             f"'{name}' has {size / (1 << 20):.1f} MB and at most {limits.max_bytes / (1 << 20):.1f} MB are accepted; "
             "reduce the picture."
         )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from demoire.devices import is_out_of_memory, release
-from demoire.errors import DeviceError
+from demoire.errors import MemoryShortError
 from demoire.tiling import Grid, Layer, Predictor, Window, divide, predict
 
 
@@ -56,7 +56,7 @@ def infer(
     then in the next lane. Other errors pass through. Closing the generator frees the lane's memory.
 
     Raises:
-        DeviceError: memory does not suffice in the last lane either.
+        MemoryShortError: memory does not suffice in the last lane either.
     """
     pending = deque(windows)
     for lane in lanes:
@@ -68,7 +68,7 @@ def infer(
             return
         if lane is not lanes[-1]:
             yield Setback("device", lane.device)
-    raise DeviceError(
+    raise MemoryShortError(
         "There is not enough memory for this picture; close other programs, or reduce or crop the picture."
     )
 

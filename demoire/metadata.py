@@ -117,12 +117,12 @@ def fitting_profile(icc: bytes | None, grey: bool) -> tuple[bytes | None, tuple[
     return None, (ICC_DROPPED,)
 
 
-def clean_dpi(dpi: object, turned: bool = False) -> tuple[float, float] | None:
-    """(horizontal, vertical) dots per inch, or None where they make no sense; ``turned`` swaps them."""
+def clean_dpi(dpi: object, unit: float = 1.0, turned: bool = False) -> tuple[float, float] | None:
+    """(horizontal, vertical) times ``unit`` as dots per inch; None where they make no sense; ``turned`` swaps them."""
     if not isinstance(dpi, tuple) or len(dpi) != 2:
         return None
     try:
-        across, down = float(dpi[0]), float(dpi[1])
+        across, down = float(dpi[0]) * unit, float(dpi[1]) * unit
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     if not all(math.isfinite(value) and 0 < value < 1e6 for value in (across, down)):

@@ -91,7 +91,7 @@ def restore(
 
     Raises:
         UnknownNameError, WeightsError: as ``load_model``.
-        DeviceError: the device does not exist here, or even the smallest tile on the CPU does not fit its memory.
+        DeviceError: the device does not exist here; MemoryShortError: not even the smallest tile fits the CPU's memory.
         CancelledError: the deadline passed.
     """
     from demoire.loading import ModelCache

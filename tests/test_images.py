@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps
 
-from demoire.errors import DemoireError, OutputError, PictureError, UnknownNameError
+from demoire.errors import DemoireError, OutputError, PictureError, PictureTooLargeError, UnknownNameError
 from demoire.images import Limits, Picture, decode, encode, kind_of_suffix, output_kind, output_name
 from demoire.metadata import parse_exif
 
@@ -491,8 +491,9 @@ def test_bombs_and_empty_pictures_are_refused_before_memory_is_taken(
     tmp_path: Path, width: int, height: int, depth: int
 ) -> None:
     (tmp_path / "bomb.png").write_bytes(png_header(width, height, depth))
-    with pytest.raises(PictureError, match=r"bomb\.png"):
+    with pytest.raises(PictureError, match=r"bomb\.png") as caught:
         decode(tmp_path / "bomb.png")
+    assert isinstance(caught.value, PictureTooLargeError) == (width > 10000)
 
 
 def test_limits_are_settings(tmp_path: Path) -> None:
@@ -501,6 +502,8 @@ def test_limits_are_settings(tmp_path: Path) -> None:
     assert decode(tmp_path / "a.png", limits=Limits(max_pixels=10_000)).height == 100
     with pytest.raises(PictureError, match=r"0\.0 megapixels"):
         decode(tmp_path / "a.png", limits=Limits(max_pixels=9_999))
+    with pytest.raises(PictureTooLargeError, match="far more than"):
+        decode(tmp_path / "a.png", limits=Limits(max_pixels=1_000))
     with pytest.raises(PictureError, match="MB are accepted"):
         decode(tmp_path / "a.png", limits=Limits(max_bytes=1000))
     assert before == Image.MAX_IMAGE_PIXELS

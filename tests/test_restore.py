@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from demoire import devices
-from demoire.errors import CancelledError, DeviceError, UnknownNameError, WeightsError
+from demoire.errors import CancelledError, DeviceError, MemoryShortError, UnknownNameError, WeightsError
 from demoire.inference import Lane, Setback, WindowDone, infer
 from demoire.loading import LoadedModel, ModelCache, load_model
 from demoire.memory import PeakMemory, bytes_per_pixel
@@ -218,7 +218,7 @@ def test_a_network_that_does_not_fit_at_all_goes_to_the_next_lane() -> None:
 
     cpu = Counting()
     assert compute([Lane(CPU, full), Lane(CPU, lambda: cpu)], (100, 100), 64)[1] == ["device"]
-    with pytest.raises(DeviceError, match="not enough memory"):
+    with pytest.raises(MemoryShortError, match="not enough memory"):
         compute([Lane(CPU, full)], (100, 100), 64)
 
 
