@@ -28,7 +28,7 @@ ICC_DROPPED = Notice("icc_dropped", "The colour profile of the file is damaged o
 
 
 def parse_exif(source: bytes | IO[bytes]) -> Image.Exif:
-    """Reads an EXIF block, with or without prefix, or a TIFF file; raises one of ``EXIF_ERRORS`` where it is damaged."""
+    """Reads an EXIF block, with or without prefix, or a TIFF file; raises of ``EXIF_ERRORS`` where it is damaged."""
     exif = Image.Exif()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

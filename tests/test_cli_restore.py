@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from demoire.cli import main
 from demoire.cli.progress import ProgressBar
@@ -14,6 +15,8 @@ from demoire.images import Picture, decode, encode
 from demoire.restore import TileDone
 
 RNG = np.random.default_rng(4)
+# a colour profile that is not the one that libraries fall back to
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes().replace(b"sRGB", b"P3ish")
 
 
 def photo(path: Path, height: int = 40, width: int = 56, kind: str = "png") -> np.ndarray:
@@ -195,3 +198,39 @@ def test_a_rotated_photo_with_profile_comes_back_upright_with_it(tmp_path: Path,
     with Image.open(tmp_path / "r.png") as image:
         assert image.size == (20, 30) and image.getexif().get(0x0112, 1) == 1
         assert np.array_equal(np.asarray(image), decode(tmp_path / "r.jpg").pixels)
+
+
+def test_16_bit_png_and_alpha_come_back_as_they_should(tmp_path: Path, weights: Path) -> None:
+    deep = Picture(RNG.integers(0, 65536, (60, 70, 3)).astype(np.uint16), icc=PROFILE, dpi=(300.0, 300.0))
+    encode(deep, tmp_path / "deep.png", "png")
+    clear = Picture(
+        RNG.integers(0, 256, (60, 70, 3)).astype(np.uint8), alpha=RNG.integers(0, 256, (60, 70)).astype(np.uint8)
+    )
+    encode(clear, tmp_path / "clear.png", "png")
+    assert restore(weights, tmp_path / "deep.png", tmp_path / "clear.png", "-o", tmp_path / "out") == 0
+    result = decode(tmp_path / "out" / "deep_demoired.png")
+    assert np.array_equal(result.pixels, deep.pixels) and (result.bits, result.icc) == (16, deep.icc)
+    assert result.dpi == pytest.approx((300, 300), abs=0.02)
+    result = decode(tmp_path / "out" / "clear_demoired.png")
+    assert np.array_equal(result.pixels, clear.pixels) and np.array_equal(result.alpha, clear.alpha)
+    assert restore(weights, tmp_path / "deep.png", "-o", tmp_path / "changed.png", model="tiny") == 0
+    changed = decode(tmp_path / "changed.png").pixels
+    assert changed.dtype == np.uint16 and len(np.unique(changed)) > 5000, "more levels than 8 bits have"
+
+
+@pytest.mark.slow
+def test_a_heic_of_12_megapixels_with_a_profile(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, columns = np.mgrid[0:3000, 0:4000]
+    pixels = np.dstack([rows // 12, columns // 16, (rows + columns) // 28]).astype(np.uint8)
+    image = pillow_heif.from_bytes(mode="RGB", size=(4000, 3000), data=pixels.tobytes())
+    image.info["icc_profile"] = PROFILE
+    image.save(tmp_path / "p3.heic", quality=60)
+    source = decode(tmp_path / "p3.heic")
+    assert restore(weights, tmp_path / "p3.heic", "-o", tmp_path / "out", "--json") == 0
+    done = json.loads(capsys.readouterr().out)
+    assert "HEIC" in done["notices"][0] and done["output"].endswith("p3_demoired.png")
+    result = decode(Path(done["output"]))
+    assert np.array_equal(result.pixels, source.pixels) and result.icc == PROFILE
+    assert np.abs(result.pixels.astype(int) - pixels).mean() < 4
