@@ -249,3 +249,12 @@ def test_textures_repeat_by_seed_and_fill_any_size() -> None:
         assert np.array_equal(first, again)
         assert first.shape == (90, 700, 3)
         assert first.std() > 1
+
+
+def test_bench_compares_rendering_with_training(content: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("demoire.training.presets.PRESETS", {"cnn": small_preset()})
+    assert main(["bench-training", "--content", str(content), "--device", "cpu", "--repeats", "2", "--json"]) == 0
+    cost = json.loads(capsys.readouterr().out)
+    assert cost["used_per_second"] == pytest.approx(2 * cost["steps_per_second"])
+    assert cost["ratio"] == pytest.approx(cost["rendered_per_second"] / cost["used_per_second"])
+    assert cost["rendered_per_second"] > 0

@@ -16,9 +16,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prepare": ("demoire.cli.prepare", "make a content store from clean pictures and rendered pages"),
     "simulate": ("demoire.cli.simulate", "photograph pictures on a simulated display"),
     "train": ("demoire.cli.train", "train a network on simulated captures"),
+    "bench-training": ("demoire.cli.bench_training", "time rendering against training"),
     "export": ("demoire.cli.export", "make a model folder from a training"),
     "models": ("demoire.cli.models", "list the models"),
     "evaluate": ("demoire.cli.evaluate", "score models on photos with ground truth, or on clean pictures"),
+    "evaluate-text": ("demoire.cli.evaluate_text", "score how well photographed text is read before and after"),
     "lpips-weights": ("demoire.cli.lpips_weights", "convert perceptual features for evaluation and training"),
 }
 
