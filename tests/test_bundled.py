@@ -1,0 +1,70 @@
+"""The bundled models on real photos: files as catalogued, tiles as the whole, one photo through the command line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from demoire.catalog import load_catalog
+from demoire.cli import main
+from demoire.images import decode
+from demoire.loading import load_model
+from demoire.tiling import predict_image
+
+PHOTOS = Path(__file__).resolve().parent.parent / "demoire" / "ui" / "examples"
+
+
+def photo(name: str) -> Tensor:
+    return torch.from_numpy(np.array(decode(PHOTOS / name).pixels)).permute(2, 0, 1) / 255
+
+
+@pytest.mark.parametrize("model_id", load_catalog())
+def test_every_bundled_model_loads_and_is_what_the_catalogue_says(model_id: str) -> None:
+    loaded = load_model(model_id)
+    assert sum(parameter.numel() for parameter in loaded.module.parameters()) == loaded.entry.parameters
+    assert sum(file.size for file in loaded.entry.files.values()) < 10e6
+    multiple = loaded.needs.size_multiple
+    picture = torch.rand(1, 3, 2 * multiple, 3 * multiple)
+    with torch.inference_mode():
+        assert loaded.module(picture).shape == picture.shape
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sheet.jpg", "ticket.jpg"])
+def test_tiles_of_three_sizes_give_the_whole_picture_within_one_level(name: str) -> None:
+    loaded = load_model("cnn")
+    multiple, halo = loaded.needs.size_multiple, loaded.needs.halo
+    picture = photo(name)[:, :480, :640]
+    whole = predict_image(loaded.module, picture, multiple, halo).clamp(0, 1)
+    assert (whole - picture).abs().max() > 4 / 255, "the photo is changed at all"
+    for side in (2 * halo + 96, 2 * halo + 160, 2 * halo + 240):
+        tiled = predict_image(loaded.module, picture, multiple, halo, side).clamp(0, 1)
+        assert (tiled - whole).abs().max() <= 1 / 255, side
+
+
+@pytest.mark.slow
+def test_a_halo_of_the_receptive_field_is_exact() -> None:
+    loaded = load_model("cnn")
+    multiple, radius = loaded.needs.size_multiple, loaded.needs.receptive_field
+    strip = torch.cat([photo(name)[:, 300:396] for name in ("sheet.jpg", "clean.jpg", "ticket.jpg")], dim=2)
+    whole = predict_image(loaded.module, strip, multiple, radius)
+    tiled = predict_image(loaded.module, strip, multiple, radius, 2 * radius + 480)
+    assert strip.shape[2] > 2 * radius + 480, "more than one tile"
+    assert (tiled - whole).abs().max() < 1e-5
+
+
+@pytest.mark.slow
+def test_a_real_photo_through_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = PHOTOS / "sheet.jpg"
+    for name in ("a.png", "b.png"):
+        assert main(["restore", str(source), "-o", str(tmp_path / name), "--device", "cpu", "--json"]) == 0
+    done = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(item["model"], item["origin"], item["device"]) for item in done] == [("cnn", "bundled", "cpu")] * 2
+    before, after = decode(source), decode(tmp_path / "a.png")
+    assert after.pixels.shape == before.pixels.shape and after.icc == before.icc
+    difference = np.abs(after.pixels.astype(int) - before.pixels)
+    assert 0.2 < difference.mean() < 12
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
