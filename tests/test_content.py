@@ -1,4 +1,4 @@
-"""Manifests, the content store, packs, collecting and rendered pages."""
+"""Manifests, the content store, packs and rendered pages."""
 
 import errno
 import hashlib
@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from demoire.cli import main
 from demoire.errors import DataError, OutputError, UnknownNameError
 from demoire.training import building
 from demoire.training.building import StoreOptions, build_store, decode_clean
-from demoire.training.collect import Rule, collect, is_accepted, read_copyright
+from demoire.training.collect import is_accepted
 from demoire.training.content import ContentStore, random_crop, read_index, split_names
 from demoire.training.manifest import Source, find_sources, read_manifest, repository_manifest, write_manifest
 from demoire.training.packing import write_pack
@@ -104,6 +103,18 @@ def test_changed_content_replaces_the_store_and_its_files(content: Path, tmp_pat
     assert len(ContentStore(tmp_path / "store", "train")) < len(old)
     assert len(list((tmp_path / "store").iterdir())) == 3
     np.testing.assert_array_equal(old.picture(0), first)
+
+
+def test_unfinished_store_of_other_content_is_swept_away_and_the_finished_one_stays(
+    content: Path, tmp_path: Path
+) -> None:
+    finish(build_store(options(content), tmp_path / "store"))
+    for pages in (0, 2):
+        steps = build_store(options(content, pages), tmp_path / "store")
+        next(steps), next(steps)
+        steps.close()
+    assert len(ContentStore(tmp_path / "store", "train")) > 0
+    assert len(list((tmp_path / "store").iterdir())) == 6
 
 
 def test_split_depends_on_names_alone_and_each_kind_has_validation() -> None:
@@ -328,66 +339,3 @@ def test_subpixel_text_has_colour_fringes_that_cancel_out() -> None:
     lines = wrap(grey, "one two three four five six", fonts.faces["sans"][0], 16, 80)
     assert " ".join(lines) == "one two three four five six"
     assert all(grey.measure(line, fonts.faces["sans"][0], 16) <= 80 for line in lines)
-
-
-def test_licence_families() -> None:
-    accepted = ("CC0", "CC-BY", "CC-BY-SA", "MIT", "GFDL")
-    for licence in ("CC0-1.0", "CC-BY-SA-4.0", "GPL-2+ or CC-BY-SA-3.0", "GFDL-NIV-1.2+", "GFDL-1.3", "Expat"):
-        assert is_accepted(licence, accepted), licence
-    for licence in ("", "GPL-2+", "LGPLv3", "CC-BY-NC-4.0", "CC-BY-ND-3.0", "Next"):
-        assert not is_accepted(licence, accepted), licence
-    assert is_accepted("LGPLv3", ("LGPL",))
-
-
-COPYRIGHT = """Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
-
-Files: *
-Copyright: 2010 The Team
-License: GPL-2+
-
-Files: nature/Hill*.png
-       nature/Sea.png
-Copyright: 2011, Ann Painter <ann@example.org>
-           2012, Bo "Bo" Bobson
-License: CC-BY-4.0
- Some text.
-
-Files: debian/*
-Copyright: 2014 Packager
-License: CC0-1.0
-"""
-
-
-@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb")
-def test_collecting_reads_licences_and_skips_small_repeated_and_refused(tmp_path: Path) -> None:
-    tree, packages = tmp_path / "tree", tmp_path / "packages"
-    pictures = tree / "usr/share/backgrounds"
-    for folder in (tree / "DEBIAN", tree / "usr/share/doc/views", pictures, packages):
-        folder.mkdir(parents=True)
-    (tree / "DEBIAN/control").write_text(
-        "Package: views\nVersion: 1.2-3\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n"
-    )
-    (tree / "usr/share/doc/views/copyright").write_text(COPYRIGHT)
-    rng = np.random.default_rng(0)
-    hill = rng.integers(0, 256, (24, 32, 3), np.uint8).repeat(25, 0).repeat(25, 1)
-    stamped = hill.copy()
-    stamped[500:520, 700:750] = 255
-    for name, picture in {"Hill1": hill, "Hill2": stamped, "Sea": hill[::-1], "Tree": hill[:, ::-1]}.items():
-        Image.fromarray(picture).save(pictures / f"{name}.png")
-    Image.new("RGB", (64, 64)).save(pictures / "Hill-icon.png")
-    subprocess.run(["dpkg-deb", "-b", tree, packages / "views_1.2-3_all.deb"], check=True, capture_output=True)
-    rule = Rule("views", "photos/views", "usr/share/backgrounds", ("*.png",))
-    report = finish(collect(tmp_path / "out", packages, rules=(rule,)))[0]
-    assert (report.taken, report.small, report.repeated, report.refused) == (2, 1, 1, 1)  # type: ignore[attr-defined]
-    sources = find_sources(tmp_path / "out")
-    assert [source.file for source in sources] == ["photos/views/Hill1.png", "photos/views/Sea.png"]
-    assert {(s.licence, s.author) for s in sources} == {("CC-BY-4.0", "Ann Painter, Bo Bo Bobson")}
-    assert sources[0].source == "Debian package views 1.2-3 : usr/share/backgrounds/Hill1.png"
-    assert sources[0].sha256 == hashlib.sha256((tmp_path / "out/photos/views/Hill1.png").read_bytes()).hexdigest()
-    with pytest.raises(DataError, match="cannot be unpacked"):
-        (packages / "views_1.2-3_all.deb").write_bytes(b"no package")
-        finish(collect(tmp_path / "out", packages, rules=(rule,)))
-
-
-def test_copyright_file_that_is_missing_states_nothing(tmp_path: Path) -> None:
-    assert read_copyright(tmp_path / "copyright") == []

@@ -230,6 +230,7 @@ def _is_complete(target: Path, digest: str) -> bool:
 def _pack(tasks: Sequence[Task], work: _Work, target: Path, digest: str, workers: int) -> Iterator[Progress]:
     """Appends pictures to the bins, a line of the journal after each; the index comes last."""
     bins = {split: f"{split}-{digest}.bin" for split in SPLITS}
+    _sweep(target, digest, done=False)
     journal_path = target / f"journal-{digest}.jsonl"
     packed = _read_journal(journal_path, tasks)
     ends = {split: sum(entry.size for where, entry in packed if where == split) for split in SPLITS}
@@ -253,9 +254,19 @@ def _pack(tasks: Sequence[Task], work: _Work, target: Path, digest: str, workers
         for stream in streams.values():
             os.fsync(stream.fileno())
     write_index(target, digest, bins, {split: [entry for where, entry in packed if where == split] for split in SPLITS})
-    for leftover in (*target.glob("*.bin"), *target.glob("journal-*.jsonl")):
-        if leftover.name not in bins.values():
-            leftover.unlink()
+    _sweep(target, digest, done=True)
+
+
+def _sweep(target: Path, digest: str, done: bool) -> None:
+    """Removes what other runs left: unfinished stores and, once this one is ``done``, the one that it replaces."""
+    try:
+        kept = {digest} if done else {digest, read_index(target)[0]}
+    except DataError:
+        kept = {digest}
+    for path in (*target.glob("*-*.bin"), *target.glob("journal-*.jsonl")):
+        own = path.stem.split("-")[-1]
+        if own not in kept or (done and path.suffix == ".jsonl"):
+            path.unlink()
 
 
 def _journal_line(split: str, entry: Entry) -> bytes:

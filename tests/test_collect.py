@@ -1,0 +1,77 @@
+"""Clean pictures from Debian packages: licences, near-duplicates, manifest."""
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demoire.errors import DataError
+from demoire.training.collect import Rule, collect, is_accepted, read_copyright
+from demoire.training.manifest import find_sources
+
+
+def test_licence_families() -> None:
+    accepted = ("CC0", "CC-BY", "CC-BY-SA", "MIT", "GFDL")
+    for licence in ("CC0-1.0", "CC-BY-SA-4.0", "GPL-2+ or CC-BY-SA-3.0", "GFDL-NIV-1.2+", "GFDL-1.3", "Expat"):
+        assert is_accepted(licence, accepted), licence
+    for licence in ("", "GPL-2+", "LGPLv3", "CC-BY-NC-4.0", "CC-BY-ND-3.0", "Next"):
+        assert not is_accepted(licence, accepted), licence
+    assert is_accepted("LGPLv3", ("LGPL",))
+
+
+COPYRIGHT = """Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+
+Files: *
+Copyright: 2010 The Team
+License: GPL-2+
+
+Files: nature/Hill*.png
+       nature/Sea.png
+Copyright: 2011, Ann Painter <ann@example.org>
+           2012, Bo "Bo" Bobson
+License: CC-BY-4.0
+ Some text.
+
+Files: debian/*
+Copyright: 2014 Packager
+License: CC0-1.0
+"""
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb")
+def test_collecting_reads_licences_and_skips_small_repeated_and_refused(tmp_path: Path) -> None:
+    tree, packages = tmp_path / "tree", tmp_path / "packages"
+    pictures = tree / "usr/share/backgrounds"
+    for folder in (tree / "DEBIAN", tree / "usr/share/doc/views", pictures, packages):
+        folder.mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text(
+        "Package: views\nVersion: 1.2-3\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n"
+    )
+    (tree / "usr/share/doc/views/copyright").write_text(COPYRIGHT)
+    rng = np.random.default_rng(0)
+    hill = rng.integers(0, 256, (24, 32, 3), np.uint8).repeat(25, 0).repeat(25, 1)
+    stamped = hill.copy()
+    stamped[500:520, 700:750] = 255
+    for name, picture in {"Hill1": hill, "Hill2": stamped, "Sea": hill[::-1], "Tree": hill[:, ::-1]}.items():
+        Image.fromarray(picture).save(pictures / f"{name}.png")
+    Image.new("RGB", (64, 64)).save(pictures / "Hill-icon.png")
+    subprocess.run(["dpkg-deb", "-b", tree, packages / "views_1.2-3_all.deb"], check=True, capture_output=True)
+    rule = Rule("views", "photos/views", "usr/share/backgrounds", ("*.png",))
+    report = list(collect(tmp_path / "out", packages, rules=(rule,)))[0]
+    assert (report.taken, report.small, report.repeated, report.refused) == (2, 1, 1, 1)
+    sources = find_sources(tmp_path / "out")
+    assert [source.file for source in sources] == ["photos/views/Hill1.png", "photos/views/Sea.png"]
+    assert {(s.licence, s.author) for s in sources} == {("CC-BY-4.0", "Ann Painter, Bo Bo Bobson")}
+    assert sources[0].source == "Debian package views 1.2-3 : usr/share/backgrounds/Hill1.png"
+    assert sources[0].sha256 == hashlib.sha256((tmp_path / "out/photos/views/Hill1.png").read_bytes()).hexdigest()
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        (packages / "views_1.2-3_all.deb").write_bytes(b"no package")
+        list(collect(tmp_path / "out", packages, rules=(rule,)))
+
+
+def test_copyright_file_that_is_missing_states_nothing(tmp_path: Path) -> None:
+    assert read_copyright(tmp_path / "copyright") == []
