@@ -3,11 +3,11 @@
 import os
 import sys
 
-# Threads that wait for one another without spinning: four to five times faster where the cores are shared with other work.
-# It must be set before torch is imported.
+# Threads that wait for one another without spinning: four to five times faster where the cores are shared with other
+# work. It must be set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from demoire.cli import main  # noqa: E402
+from demoire.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())
