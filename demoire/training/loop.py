@@ -28,6 +28,8 @@ from demoire.training.pool import VALIDATION_SEED, CapturePool, PoolConfig, fill
 from demoire.training.presets import Preset
 
 Batch = tuple[Tensor, Tensor]
+GROUP = 4
+"""Captures rendered together for a fresh batch."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,7 @@ class Trainer:
         options.run.mkdir(parents=True, exist_ok=True)
         if options.fresh:
             store = ContentStore(options.content, "train")
-            return lambda step: _pair(
-                render_batch(store, preset.simulator, (options.seed, step), preset.batch, preset.crop, self.device)
-            )
+            return lambda step: self._render(store, step)
         config = PoolConfig(preset.pool_slots, preset.pool_size, options.seed)
         pool = CapturePool(options.run / "pool", config)
         fill_pool(
@@ -163,6 +163,16 @@ class Trainer:
             return moire.to(self.device), clean.to(self.device)
 
         return batch
+
+    def _render(self, store: ContentStore, step: int) -> Batch:
+        """A fresh batch, rendered in groups, since all captures of a group share scale and reduction."""
+        preset, seed = self.preset, self.options.seed
+        sizes = [min(GROUP, preset.batch - first) for first in range(0, preset.batch, GROUP)]
+        groups = [
+            render_batch(store, preset.simulator, (seed, step, number), size, preset.crop, self.device)
+            for number, size in enumerate(sizes)
+        ]
+        return torch.cat([g.moire for g in groups]), torch.cat([g.clean for g in groups])
 
     def fraction(self) -> float:
         """How much of the schedule is done, 0 to 1."""
