@@ -61,7 +61,7 @@ def test_collecting_reads_licences_and_skips_small_repeated_and_refused(tmp_path
     Image.new("RGB", (64, 64)).save(pictures / "Hill-icon.png")
     subprocess.run(["dpkg-deb", "-b", tree, packages / "views_1.2-3_all.deb"], check=True, capture_output=True)
     rule = Rule("views", "photos/views", "usr/share/backgrounds", ("*.png",))
-    report = list(collect(tmp_path / "out", packages, rules=(rule,)))[0]
+    (report,) = collect(tmp_path / "out", packages, rules=(rule,))
     assert (report.taken, report.small, report.repeated, report.refused) == (2, 1, 1, 1)
     sources = find_sources(tmp_path / "out")
     assert [source.file for source in sources] == ["photos/views/Hill1.png", "photos/views/Sea.png"]
