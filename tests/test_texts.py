@@ -3,12 +3,14 @@
 import ast
 import re
 import string
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 import demoire.errors
+from demoire.catalog import ModelEntry
 from demoire.errors import DemoireError, PictureError
 from demoire.picture import Notice
 from demoire.ui.texts import LANGUAGES, TEXTS, error_texts, notice_texts, with_models
@@ -138,7 +140,8 @@ def test_errors_that_name_folders_of_the_server_are_not_repeated() -> None:
 
 
 def test_models_speak_for_themselves() -> None:
-    catalogue = with_models({"cnn": {"en": "Quick.", "zh-CN": "快速。"}, "new": {"en": "English alone."}})
-    assert catalogue["model.cnn"] == ("Quick.", "快速。")
-    assert catalogue["model.new"].zh_cn == "English alone."
+    entry = ModelEntry("cnn", "cnn", "unet", None, None, {}, "MIT", 1, 1, {"en": "Quick.", "zh-CN": "快速。"}, True)
+    catalogue = with_models([entry, replace(entry, id="cnn-large")])
+    assert catalogue["model.cnn"] == ("CNN: Quick.", "CNN: 快速。")
+    assert catalogue["model.cnn-large"].en == "CNN (cnn-large): Quick."
     assert catalogue["page.title"] == TEXTS["page.title"]

@@ -13,7 +13,7 @@ from demoire.errors import DemoireError
 from demoire.restore import RestoreOptions
 from demoire.ui.jobs import Desk
 from demoire.ui.routes import EXAMPLES
-from demoire.ui.status import Status, done, failed, progress, refused, status
+from demoire.ui.status import done, failed, progress, refused, status
 from demoire.ui.visits import Result, Visit
 
 #: What the viewer is told.
@@ -45,20 +45,18 @@ class Handlers:
 
     def open_upload(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
         """Opens what the visitor's browser uploaded."""
-        path = uploaded_file(getattr(event, "path", None))
-        if path is None:
-            return refused("error.not_uploaded"), gr.skip(), gr.skip(), visit
-        return self._open(path, visit)
+        return self._open(uploaded_file(getattr(event, "path", None)), visit, event)
 
     def open_example(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
         """Opens one of the examples, by name."""
         example = EXAMPLES.get(getattr(event, "name", ""))
-        if example is None:
-            return refused("error.not_uploaded"), gr.skip(), gr.skip(), visit
-        return self._open(example.path, visit)
+        return self._open(example.path if example else None, visit, event)
 
-    def _open(self, path: Path, visit: Visit | None) -> tuple[Any, ...]:
+    def _open(self, path: Path | None, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
         visit = visit or self._desk.new_visit()
+        self.cancel(str(getattr(event, "run", "")), visit)
+        if path is None:
+            return refused("error.not_uploaded"), gr.skip(), gr.skip(), visit
         try:
             self._desk.open_photo(visit, path)
         except DemoireError as error:
@@ -66,24 +64,20 @@ class Handlers:
         return status("ready"), _shown(visit), gr.update(value=None, interactive=False), visit
 
     def restore(
-        self, model: str, tile: str, device: str, visit: Visit | None
+        self, model: str, tile: str, device: str, run: str, visit: Visit | None
     ) -> Generator[tuple[Any, Any], None, None]:
-        """Restores the photo, telling every tile; the generator is closed when the visitor cancels."""
+        """Restores the photo, telling every tile; ``run`` is the name by which the browser may cancel it."""
         if visit is None or visit.photo is None:
             yield refused("error.no_photo"), gr.skip()
             return
-        options = RestoreOptions(
-            model=model,
-            device=device,
-            tile=None if tile == "auto" else int(tile),
-            deadline=self._desk.settings.deadline,
-        )
+        side = None if tile == "auto" else int(tile)
+        options = RestoreOptions(model=model, device=device, tile=side, deadline=self._desk.settings.deadline)
         try:
-            with closing(self._desk.restore(visit, visit.photo, options)) as events:
+            with closing(self._desk.restore(visit, visit.photo, options, run)) as events:
                 for event in events:
-                    yield progress(event), _shown(visit) if isinstance(event, Result) else gr.skip()
+                    yield progress(event, run), _shown(visit) if isinstance(event, Result) else gr.skip()
         except DemoireError as error:
-            yield failed(error), gr.skip()
+            yield {**failed(error), "of": run}, gr.skip()
 
     def write_fresh(self, choice: str, visit: Visit | None) -> tuple[Any, Any]:
         """Writes the download of a run that has just finished; nothing to do after one that failed."""
@@ -104,6 +98,7 @@ class Handlers:
         told = gr.skip() if visit.running else done(result, download.notices, download.path.name)
         return told, gr.update(value=download.path, interactive=True)
 
-    def cancel(self) -> Status:
-        """The status after a cancel; closing the generator is what frees the device."""
-        return status("cancelled")
+    def cancel(self, run: str, visit: Visit | None) -> None:
+        """Ends a run within one tile. Gradio's own way stumbles where a tile is just being computed."""
+        if visit is not None:
+            visit.cancel(run)

@@ -83,23 +83,24 @@ class Desk:
         visit.take_photo(photo)
         return photo
 
-    def restore(self, visit: Visit, photo: Photo, options: RestoreOptions) -> Generator[Event, None, None]:
-        """Restores the visit's photo; the last item is the result. Closing it frees the device within one tile.
+    def restore(self, visit: Visit, photo: Photo, options: RestoreOptions, run: str) -> Generator[Event, None, None]:
+        """Restores the visit's photo; the last item is the result, or it ends without one once ``run`` is cancelled.
 
         Raises:
             DemoireError: as ``demoire.restore.restore``.
         """
         while not self._lane.acquire(timeout=PATIENCE):
+            if not visit.wants(run, photo):
+                return
             yield Waiting()
         visit.running = True
         try:
             yield Started()
             with closing(restore(self._decode(photo.path), options, self._loaded())) as events:
                 for event in events:
-                    if isinstance(event, TileDone):
-                        yield event
-                    elif visit.photo is photo:  # else another one came, and this run is being cancelled
-                        yield visit.take_result(event)
+                    if not visit.wants(run, photo):
+                        return
+                    yield event if isinstance(event, TileDone) else visit.take_result(event)
         finally:
             visit.running = False
             self._lane.release()

@@ -47,7 +47,7 @@ class Page:
     def __init__(self, settings: Settings) -> None:
         self.desk = Desk(settings)
         models = _models(settings.weights)
-        self._kit = Kit(with_models({name: entry.summary for name, entry in models.items()}))
+        self._kit = Kit(with_models(models.values()))
         self.blocks = self._build(models)
 
     def _build(self, models: Mapping[str, ModelEntry]) -> gr.Blocks:

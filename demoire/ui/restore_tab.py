@@ -37,6 +37,7 @@ class Controls:
     format: gr.Radio
     status: gr.HTML
     viewer: gr.HTML
+    run: gr.Textbox
     visit: gr.State
 
 
@@ -57,7 +58,10 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
     line = kit.own("status", status("empty") if models else refused("error.no_models"))
     viewer = kit.own("viewer", {"photo": None, "result": None})
     visit = gr.State(None, delete_callback=lambda visit: visit and visit.close())
-    _wire(Controls(intake, model, restore, cancel, download, tile, device, kind, line, viewer, visit), Handlers(desk))
+    run = gr.Textbox(visible=False)
+    _wire(
+        Controls(intake, model, restore, cancel, download, tile, device, kind, line, viewer, run, visit), Handlers(desk)
+    )
 
 
 def _actions(kit: Kit, usable: bool) -> tuple[gr.Button, gr.Button, gr.DownloadButton]:
@@ -108,9 +112,10 @@ def _wire(c: Controls, handlers: Handlers) -> None:
     files = quiet(concurrency_id=FILE_LANE, concurrency_limit=2)
     run = c.restore.click(
         handlers.restore,
-        [c.model, c.tile, c.device, c.visit],
+        [c.model, c.tile, c.device, c.run, c.visit],
         [c.status, c.viewer],
-        js="(...inputs) => (window.demoire.tell('queued'), inputs)",
+        js="(model, tile, device, run, visit) => [model, tile, device, window.demoire.begin(), visit]",
+        trigger_mode="multiple",
         **quiet(concurrency_id=DEVICE_LANE, concurrency_limit=1),
     )
     # Writing is a step of its own: the panes are already shown, and the device is free for the next visitor.
@@ -120,11 +125,18 @@ def _wire(c: Controls, handlers: Handlers) -> None:
     ]
     opened = [c.status, c.viewer, c.download, c.visit]
     brought = [
-        c.intake.photo(handlers.open_upload, [c.visit], opened, cancels=[run], **files),
-        c.intake.example(handlers.open_example, [c.visit], opened, cancels=[run], **files),
+        c.intake.photo(handlers.open_upload, [c.visit], opened, **files),
+        c.intake.example(handlers.open_example, [c.visit], opened, **files),
     ]
-    c.cancel.click(handlers.cancel, None, c.status, cancels=[run], queue=False, **quiet())
+    c.cancel.click(
+        handlers.cancel,
+        [c.run, c.visit],
+        None,
+        js="(run, visit) => [window.demoire.end(), visit]",
+        queue=False,
+        **quiet(),
+    )
     phases = {"queued,loading,working": [run], "done": written, "opening": brought}
     for during, events in phases.items():
-        for event in events:  # only what nobody foresaw gets here; a cancelled run does too, and is none
+        for event in events:  # only what nobody foresaw gets here
             event.failure(None, js=f"() => window.demoire.tell('broken', '{during}')", api_visibility="private")

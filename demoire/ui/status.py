@@ -39,8 +39,12 @@ def done(result: Result, notices: tuple[Notice, ...], file: str | None) -> Statu
     )
 
 
-def progress(event: Event) -> Status:
-    """While a run is under way, and at its end."""
+def progress(event: Event, run: str) -> Status:
+    """While a run is under way, and at its end; the browser knows by ``run`` what belongs to one that was cancelled."""
+    return {**_progress(event), "of": run}
+
+
+def _progress(event: Event) -> Status:
     match event:
         case Waiting():
             return status("queued")

@@ -1,8 +1,9 @@
 """The one catalogue of all texts on the page, in English and Chinese; keys are what the rest of the page knows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from demoire.catalog import ModelEntry
 from demoire.errors import DemoireError, OutputError, WeightsError
 from demoire.picture import Notice
 
@@ -211,13 +212,15 @@ TEXTS: Mapping[str, Text] = {
 }
 
 
-def with_models(summaries: Mapping[str, Mapping[str, str]]) -> Mapping[str, Text]:
-    """The catalogue with a text ``model.<id>`` for each model: its summary (the English one where a language lacks)."""
-    models = {
-        f"model.{name}": Text(*(summary.get(language, summary.get("en", "")) for language in LANGUAGES))
-        for name, summary in summaries.items()
-    }
-    return {**TEXTS, **models}
+def with_models(models: Iterable[ModelEntry]) -> Mapping[str, Text]:
+    """The catalogue with a text ``model.<id>`` for each model: its family, its id where that says more, its summary."""
+    return {**TEXTS, **{f"model.{model.id}": _model_text(model) for model in models}}
+
+
+def _model_text(model: ModelEntry) -> Text:
+    family = model.family.upper()
+    name = family if model.id == model.family else f"{family} ({model.id})"
+    return Text(*(f"{name}: {model.summary[language]}" for language in LANGUAGES))
 
 
 def error_texts(error: DemoireError) -> dict[str, str]:

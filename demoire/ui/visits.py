@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,6 +52,15 @@ class Visit:
         self.written = False
         self.running = False
         self._views = views
+        self._cancelled: deque[str] = deque(maxlen=64)
+
+    def cancel(self, run: str) -> None:
+        """Ends a run, by the name that the browser gave it, within one tile; one that still waits will not begin."""
+        self._cancelled.append(run)
+
+    def wants(self, run: str, photo: Photo) -> bool:
+        """Whether the visitor still waits for this run of this photo."""
+        return run not in self._cancelled and self.photo is photo
 
     def take_photo(self, photo: Photo) -> None:
         """Replaces the photo and drops the result of the former one."""

@@ -95,9 +95,31 @@ def test_cancel_frees_the_device_at_once(visit: Invite, photos: dict[str, Path],
     first.page.click("#cancel")
     first.reach("cancelled")
     second.restore()
-    assert first.page.locator("html").get_attribute("data-phase") == "cancelled"
+    assert first.page.get_attribute("html", "data-phase") == "cancelled"
     assert "large.jpg" in first.text()
     assert first.page.is_visible("#restore")
+
+
+def test_a_run_that_waits_can_be_cancelled_and_started_again(
+    visit: Invite, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    large = tmp_path / "large.jpg"
+    Image.fromarray(banded(3000, 4000)).save(large, quality=90)
+    first, second = visit(), visit()
+    first.give(large)
+    second.give(photos["other"])
+    first.page.click("#restore")
+    first.reach("working")
+    second.page.click("#restore")
+    second.reach("queued")
+    second.page.click("#cancel")
+    second.reach("cancelled")
+    second.page.click("#restore")
+    second.reach("queued")
+    first.give(photos["jpeg"])  # another photo ends the run of the former
+    second.reach("done")
+    assert first.page.get_attribute("html", "data-phase") == "ready"
+    first.restore()
 
 
 def test_bad_files_get_one_sentence_and_nothing_is_lost(visit: Invite, photos: dict[str, Path], tmp_path: Path) -> None:

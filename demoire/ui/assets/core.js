@@ -63,7 +63,27 @@ window.demoire ??= (() => {
     if (document.documentElement.lang !== language) document.documentElement.lang = language;
   }).observe(document.documentElement, { attributes: true, attributeFilter: ["lang"] });
 
+  // The run that this page waits for, by a name that it chose itself; what others still send is not shown.
+  let run = null;
+  const tell = (name, detail) => window.dispatchEvent(new CustomEvent(`demoire:${name}`, { detail }));
+  function begin() {
+    run = `${Date.now()}-${Math.random()}`;
+    tell("queued");
+    return run;
+  }
+  function end() {
+    const ended = run;
+    run = null;
+    tell("cancelled");
+    return ended ?? "";
+  }
+
   return {
+    begin,
+    end,
+    get run() {
+      return run;
+    },
     t,
     number,
     show,
@@ -75,7 +95,7 @@ window.demoire ??= (() => {
     },
     onLanguage: (listener) => listeners.add(listener),
     // A message from one component to the others; the server speaks to each by its value.
-    tell: (name, detail) => window.dispatchEvent(new CustomEvent(`demoire:${name}`, { detail })),
+    tell,
     hear: (name, listener) => window.addEventListener(`demoire:${name}`, (event) => listener(event.detail)),
     phase: (name) => (document.documentElement.dataset.phase = name),
     address: (path) => new URL(path, document.baseURI).href,

@@ -12,10 +12,11 @@ async function bring(files) {
   if (files.length > 1) return page.tell("refuse", { key: "error.too_many_files" });
   const file = files[0];
   if (file.size > limit) return page.tell("refuse", { key: "error.upload_bytes", places: { megabytes: props.megabytes } });
+  const run = page.end();
   page.tell("opening");
   try {
     const { path } = await upload(file);
-    trigger("photo", { path });
+    trigger("photo", { path, run });
   } catch {
     page.tell("refuse", { key: "error.upload_lost" });
   }
@@ -56,8 +57,9 @@ for (const name of props.examples) {
   page.show(caption, `example.${name}`);
   button.append(picture, caption);
   button.addEventListener("click", () => {
+    const run = page.end();
     page.tell("opening");
-    trigger("example", { name });
+    trigger("example", { name, run });
   });
   item.append(button);
   list.append(item);

@@ -76,11 +76,12 @@ function become(next) {
 }
 
 page.onLanguage(render);
-page.hear("opening", () => become({ phase: "opening" }));
+for (const phase of ["opening", "queued", "cancelled"]) page.hear(phase, () => become({ phase }));
 page.hear("refuse", ({ key, places }) => become({ phase: "failed", key, places }));
 page.hear("broken", (during) => {
   if (during.split(",").includes(status.phase)) become({ phase: "failed", key: "error.unexpected" });
 });
-watch("value", () => become(props.value));
-if (props.value) become(props.value);
+const take = () => (props.value.of ?? page.run) === page.run && become(props.value);
+watch("value", take);
+take();
 page.translate(element);
