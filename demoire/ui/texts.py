@@ -190,7 +190,15 @@ TEXTS: Mapping[str, Text] = {
     # Errors of the pipeline, by class: in Chinese, and in both where the error speaks to the one who runs the page
     "error.class.PictureError": Text(
         "This file cannot be read as a picture; please give another one.",
-        "无法读取这张图片：可能已损坏、为空、过大或不是图片。请换一张，或另存为 JPEG、PNG 后重试。",
+        "无法读取这个文件：可能已损坏、为空或不是图片。请换一张，或另存为 JPEG、PNG 后重试。",
+    ),
+    "error.class.PictureTooLargeError": Text(
+        "This photo is larger than is accepted here; reduce or crop it.",
+        "照片过大，超出了这里接受的像素数或文件大小，请缩小或裁剪后再试。",
+    ),
+    "error.class.MemoryShortError": Text(
+        "The memory of the server does not suffice; try a smaller photo or smaller tiles.",
+        "服务器内存不足，请换一张较小的照片，或在设置中选择更小的图块。",
     ),
     "error.class.OutputError": Text(
         "The result could not be written; please try again or choose another file type.",
@@ -204,8 +212,8 @@ TEXTS: Mapping[str, Text] = {
         "该模型的权重缺失或已损坏，请选择其他模型。",
     ),
     "error.class.DeviceError": Text(
-        "This device is not to be had or its memory does not suffice; please choose Automatic.",
-        "所选设备不可用或内存不足，请在设置中选择“自动”或更小的图块。",
+        "This device is not to be had here; please choose Automatic.",
+        "这里没有所选的设备，请在设置中选择“自动”。",
     ),
     "error.class.CancelledError": Text("The run was cancelled or took too long.", "任务已取消或超时。"),
     "error.class.DemoireError": Text("That did not work; please try another photo.", "未能完成，请换一张照片重试。"),
@@ -220,7 +228,8 @@ def with_models(models: Iterable[ModelEntry]) -> Mapping[str, Text]:
 def _model_text(model: ModelEntry) -> Text:
     family = model.family.upper()
     name = family if model.id == model.family else f"{family} ({model.id})"
-    return Text(*(f"{name}: {model.summary[language]}" for language in LANGUAGES))
+    english, chinese = (model.summary[language] for language in LANGUAGES)
+    return Text(f"{name}: {english}", f"{name}：{chinese}")
 
 
 def error_texts(error: DemoireError) -> dict[str, str]:

@@ -6,8 +6,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import Server
 from gradio.utils import get_upload_folder
+from visitors import Server
 
 from demoire.ui.handlers import uploaded_file
 from demoire.ui.jobs import Settings

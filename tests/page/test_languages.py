@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Invite, Visitor
+from visitors import Invite, Visitor
 
 pytestmark = pytest.mark.browser
 

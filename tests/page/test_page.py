@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import DESKTOP, PHONE, Invite, Server
 from photos import banded
 from PIL import Image
+from visitors import DESKTOP, PHONE, Invite, Server
 
 pytestmark = pytest.mark.browser
 

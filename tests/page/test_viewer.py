@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import DESKTOP, PHONE, Invite, Visitor
 from numpy.typing import NDArray
 from PIL import Image
+from visitors import DESKTOP, PHONE, Invite, Visitor
 
 pytestmark = pytest.mark.browser
 
