@@ -30,7 +30,6 @@ TARGET = "clean target"
 LANGUAGES = {"en": "eng", "zh": "chi_sim"}
 _HEIGHT, _WIDTH, _MARGIN = 480, 560, 48
 _TEXT_SIZES = (11, 12, 13, 14, 15)
-_ZOOM = 2
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def _photograph(
 
 
 def read_text(picture: NDArray[np.uint8], language: str) -> str:
-    """What Tesseract reads in one block of text, enlarged twice as its letters are small.
+    """What Tesseract reads in one block of text.
 
     Args:
         picture: (H, W, 3) uint8.
@@ -141,12 +140,9 @@ def read_text(picture: NDArray[np.uint8], language: str) -> str:
     Raises:
         DataError: Tesseract, or its data for the language, is not installed.
     """
-    image = Image.fromarray(picture).convert("L")
     stream = io.BytesIO()
-    image.resize((_ZOOM * image.width, _ZOOM * image.height), Image.Resampling.BICUBIC).save(
-        stream, "PNG", compress_level=1
-    )
-    command = ["tesseract", "stdin", "stdout", "-l", LANGUAGES[language], "--psm", "6", "--dpi", "200"]
+    Image.fromarray(picture).convert("L").save(stream, "PNG", compress_level=1)
+    command = ["tesseract", "stdin", "stdout", "-l", LANGUAGES[language], "--psm", "6", "--dpi", "150"]
     try:
         done = subprocess.run(
             command,
