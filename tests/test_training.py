@@ -231,7 +231,8 @@ def test_entries_of_the_store_name_their_licence(content: Path) -> None:
 
 
 def test_gate_is_asked_to_close_on_pictures_that_are_their_own_target_and_to_open_on_moire() -> None:
-    clean = torch.full((2, 3, 32, 32), 0.5)
+    checker = ((torch.arange(32)[:, None] + torch.arange(32)) % 2).float() * 0.2
+    clean = torch.full((2, 3, 32, 32), 0.4) + checker
     moire = clean.clone()
     moire[1, :, :16] += 0.1
     right = torch.full((2, 1, 4, 4), -9.0)
@@ -241,6 +242,8 @@ def test_gate_is_asked_to_close_on_pictures_that_are_their_own_target_and_to_ope
     free = right.clone()
     free[1, :, 2:] *= -1  # where nothing is to be seen in a capture either answer is as good
     assert gate_loss(free, moire, clean) == gate_loss(right, moire, clean)
+    flat = torch.full_like(clean, 0.4)  # nor does it matter where there is nothing that could be harmed
+    assert gate_loss(free, flat, flat) == 0
 
 
 def test_textures_repeat_by_seed_and_fill_any_size() -> None:

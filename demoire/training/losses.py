@@ -7,7 +7,8 @@ from torch import Tensor
 
 SCALES = (1, 2, 4, 8, 16)
 OWN_TARGET = 1 / 255
-SHOWS = 6 / 255
+BANDS_SHOW, GRIDS_SHOW = 1.5 / 255, 5 / 255
+FULL_HARM = 6 / 255
 
 
 def l1(restored: Tensor, clean: Tensor) -> Tensor:
@@ -28,18 +29,26 @@ def pyramid_l1(restored: Tensor, clean: Tensor) -> Tensor:
 
 
 def gate_loss(logits: Tensor, moire: Tensor, clean: Tensor) -> Tensor:
-    """Cross entropy of a gate's logits (N, 1, h, w): closed where the input is its own target, open where moire shows.
+    """Cross entropy of a gate's logits (N, 1, h, w): open where moire shows, closed where it would do harm.
 
-    Where a capture differs from its target by little, noise or weak moire, the gate is left to the other losses.
+    Moire shows where capture and target differ by more than noise, once averaged over 4 px for wide bands or over 2 px
+    for grids. Harm is done to pictures that are their own target, the more the more contrast they have; flat areas, on
+    which an open gate changes nothing, are left to the other losses, and so are captures with too weak moire to be seen.
     """
     side = moire.shape[-1] // logits.shape[-1]
-    own_target = (moire - clean).abs().amax((1, 2, 3), keepdim=True) < OWN_TARGET
-    smoothed = F.avg_pool2d((moire - clean).abs(), 2).mean(1, keepdim=True)
-    shows = F.avg_pool2d(smoothed, side // 2) > SHOWS
-    wanted = shows.to(logits.dtype)
-    known = (own_target | shows).to(logits.dtype)
-    losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * known
-    return losses.sum() / known.sum().clamp(min=1)
+    difference = moire - clean
+    bands, grids = (F.avg_pool2d(difference, p).abs().mean(1, keepdim=True) for p in (4, 2))
+    shows = (F.avg_pool2d(bands, side // 4) > BANDS_SHOW) | (F.avg_pool2d(grids, side // 2) > GRIDS_SHOW)
+    own_target = difference.abs().amax((1, 2, 3), keepdim=True) < OWN_TARGET
+    fine = (moire - F.avg_pool2d(moire, 3, 1, 1)).abs().mean(1, keepdim=True)
+    harm = (F.avg_pool2d(fine, side) / FULL_HARM).clamp(max=1) * own_target
+    opening = _weighted(F.softplus(-logits), (shows & ~own_target).to(logits.dtype))
+    closing = _weighted(F.softplus(logits), harm)
+    return opening + closing
+
+
+def _weighted(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp(min=1)
 
 
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "pyramid_l1": pyramid_l1}
