@@ -112,22 +112,10 @@ def _photograph(
     """Photo and target of a whole page."""
     import torch
 
-    from demoire.simulate.capture import content_size, render
-    from demoire.simulate.config import draw_capture, draw_delivery, draw_scale
+    from demoire.simulate.picture import photograph, picture_of
 
-    config = text_config()
-    shared, scale = draw_delivery(config, rng), draw_scale(config, rng)
-    parameters = draw_capture(config, rng, scale)
-    size = (round(pixels.shape[0] * scale), round(pixels.shape[1] * scale))
-    height, width = content_size([parameters], shared, size)
-    missing = [max(0, wanted - have) for wanted, have in zip((height, width), pixels.shape[:2], strict=True)]
-    padded = np.pad(pixels, [(m // 2, m - m // 2) for m in missing] + [(0, 0)], mode="edge")
-    content = torch.from_numpy(padded).to(device).permute(2, 0, 1)[None].float() / 255
-    captures = render(content, [parameters], shared, size)
-    photo, target = (
-        (image[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy() for image in (captures.moire, captures.clean)
-    )
-    return photo, target
+    captures = photograph(pixels, text_config(), rng, torch.device(device)).captures
+    return picture_of(captures.moire), picture_of(captures.clean)
 
 
 def read_text(picture: NDArray[np.uint8], language: str) -> str:

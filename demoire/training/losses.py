@@ -33,7 +33,7 @@ def gate_loss(logits: Tensor, moire: Tensor, clean: Tensor) -> Tensor:
 
     Moire shows where capture and target differ by more than noise, once averaged over 4 px for wide bands or over 2 px
     for grids. Harm is done to pictures that are their own target, the more the more contrast they have; flat areas, on
-    which an open gate changes nothing, are left to the other losses, and so are captures with too weak moire to be seen.
+    which an open gate changes nothing, are left to the other losses, and so are captures with moire too weak to see.
     """
     side = moire.shape[-1] // logits.shape[-1]
     difference = moire - clean
