@@ -33,14 +33,6 @@ PHASES = ("RGGB", "GRBG", "GBRG", "BGGR")
 SIDE = 256
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def quiet_capture(**changes: object) -> CaptureParameters:
     """A capture without noise, vignetting, denoising, sharpening or JPEG."""
     return replace(CaptureParameters(sensor=SensorParameters(white=0.3)), **changes)

@@ -28,14 +28,6 @@ from demoire.training.textures import draw_texture
 NETWORK = UNetConfig((8, 8), (0, 1), (1,), 0)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def content(tmp_path_factory) -> Path:
     """A content store of a few drawn pictures, made by the command."""
@@ -112,6 +104,17 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_last_state(content: Path, t
     found = checkpoint.load(tmp_path / "checkpoint")
     assert found is not None
     assert found[1].step == 0
+
+
+def test_training_starts_from_given_weights_only_if_they_fit(content: Path, tmp_path: Path) -> None:
+    first = Trainer(small_preset(), options(content, tmp_path / "a"))
+    first.step()
+    state = first.model.state_dict()
+    second = Trainer(small_preset(), options(content, tmp_path / "b", init=state))
+    assert all(torch.equal(value, state[name]) for name, value in second.model.state_dict().items())
+    other = replace(small_preset(), network=replace(NETWORK, context_blocks=1))
+    with pytest.raises(DataError, match="choose the preset's own model"):
+        Trainer(other, options(content, tmp_path / "c", init=state))
 
 
 def test_run_of_another_network_is_refused(content: Path, tmp_path: Path) -> None:
@@ -243,7 +246,7 @@ def test_gate_is_asked_to_close_on_pictures_that_are_their_own_target_and_to_ope
     free[1, :, 2:] *= -1  # where nothing is to be seen in a capture either answer is as good
     assert gate_loss(free, moire, clean) == gate_loss(right, moire, clean)
     flat = torch.full_like(clean, 0.4)  # nor does it matter where there is nothing that could be harmed
-    assert gate_loss(free, flat, flat) == 0
+    assert gate_loss(free, flat, flat) < 1e-5
 
 
 def test_textures_repeat_by_seed_and_fill_any_size() -> None:

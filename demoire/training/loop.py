@@ -104,7 +104,12 @@ class Trainer:
         torch.manual_seed(options.seed)
         self.model = build_model(preset.architecture, **vars(preset.network)).to(self.device)
         if options.init is not None:
-            self.model.load_state_dict(options.init)
+            try:
+                self.model.load_state_dict(options.init)
+            except RuntimeError as error:
+                raise DataError(
+                    "The weights to start from are of another network; choose the preset's own model."
+                ) from error
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=preset.learning_rate, betas=(0.9, 0.99), weight_decay=preset.weight_decay

@@ -35,13 +35,13 @@ def gate_loss(logits: Tensor, moire: Tensor, clean: Tensor) -> Tensor:
     for grids. Harm is done to pictures that are their own target, the more the more contrast they have; flat areas, on
     which an open gate changes nothing, are left to the other losses, and so are captures with moire too weak to see.
     """
-    side = moire.shape[-1] // logits.shape[-1]
+    size = (logits.shape[-2], logits.shape[-1])
     difference = moire - clean
     bands, grids = (F.avg_pool2d(difference, p).abs().mean(1, keepdim=True) for p in (4, 2))
-    shows = (F.avg_pool2d(bands, side // 4) > BANDS_SHOW) | (F.avg_pool2d(grids, side // 2) > GRIDS_SHOW)
+    shows = (F.adaptive_avg_pool2d(bands, size) > BANDS_SHOW) | (F.adaptive_avg_pool2d(grids, size) > GRIDS_SHOW)
     own_target = difference.abs().amax((1, 2, 3), keepdim=True) < OWN_TARGET
-    fine = (moire - F.avg_pool2d(moire, 3, 1, 1)).abs().mean(1, keepdim=True)
-    harm = (F.avg_pool2d(fine, side) / FULL_HARM).clamp(max=1) * own_target
+    fine = (moire - F.avg_pool2d(moire, 3, 1, 1, count_include_pad=False)).abs().mean(1, keepdim=True)
+    harm = (F.adaptive_avg_pool2d(fine, size) / FULL_HARM).clamp(max=1) * own_target
     opening = _weighted(F.softplus(-logits), (shows & ~own_target).to(logits.dtype))
     closing = _weighted(F.softplus(logits), harm)
     return opening + closing
