@@ -246,7 +246,7 @@ def test_gate_is_asked_to_close_on_pictures_that_are_their_own_target_and_to_ope
     free[1, :, 2:] *= -1  # where nothing is to be seen in a capture either answer is as good
     assert gate_loss(free, moire, clean) == gate_loss(right, moire, clean)
     flat = torch.full_like(clean, 0.4)  # nor does it matter where there is nothing that could be harmed
-    assert gate_loss(free, flat, flat) < 1e-5
+    assert gate_loss(free, flat, flat) < 1e-3
 
 
 def test_textures_repeat_by_seed_and_fill_any_size() -> None:
