@@ -12,13 +12,14 @@ from demoire.errors import WeightsError
 from demoire.picture import Limits
 from demoire.ui.jobs import Desk, Settings
 from demoire.ui.parts import ASSETS, Kit
+from demoire.ui.restore_tab import KEPT
 from demoire.ui.routes import routes
 from demoire.ui.tabs import TABS
 from demoire.ui.texts import TEXTS, with_models
 from demoire.ui.theme import stylesheet, theme
 
 #: Uploads and downloads in Gradio's cache: how often it is swept and how old a file may grow, in seconds.
-SWEEP = (1800, 43200)
+SWEEP = (1800, KEPT)
 #: More visitors than this are asked to come back later.
 QUEUE = 64
 

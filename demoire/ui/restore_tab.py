@@ -18,6 +18,8 @@ from demoire.ui.status import refused, status
 TILES = (512, 768, 1024, 1536)
 DEVICES = ("auto", "cpu", "cuda", "mps")
 FORMATS = ("auto", "png", "jpg")
+#: How long a visitor's photo and result are kept at most, in seconds.
+KEPT = 43200
 #: All jobs on the device share one lane of the queue; opening and writing pictures does not wait for it.
 DEVICE_LANE = "device"
 FILE_LANE = "files"
@@ -57,7 +59,7 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
             tile, device, kind = _settings(kit)
     line = kit.own("status", status("empty") if models else refused("error.no_models"))
     viewer = kit.own("viewer", {"photo": None, "result": None})
-    visit = gr.State(None, delete_callback=lambda visit: visit and visit.close())
+    visit = gr.State(None, time_to_live=KEPT, delete_callback=lambda visit: visit and visit.close())
     run = gr.Textbox(visible=False)
     _wire(
         Controls(intake, model, restore, cancel, download, tile, device, kind, line, viewer, run, visit), Handlers(desk)

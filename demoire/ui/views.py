@@ -50,7 +50,7 @@ def _eight_bits(picture: Picture) -> Bytes:
     samples: NDArray[Any] = picture.pixels
     if picture.alpha is not None:
         samples = np.dstack((samples, picture.alpha))
-    return (samples >> (picture.bits - 8)).astype(np.uint8)
+    return samples if picture.bits == 8 else (samples >> 8).astype(np.uint8)
 
 
 def _halvings(pixels: Bytes) -> Iterator[Bytes]:

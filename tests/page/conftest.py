@@ -50,9 +50,9 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server")
+@contextlib.contextmanager
+def _serving(folder: Path) -> Iterator[Server]:
+    """The page in a process of its own, which must have nothing to complain about in the end."""
     port = _free_port()
     log = folder / "log.txt"
     with log.open("w") as out:
@@ -66,6 +66,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         process.terminate()
         process.wait(30)
     assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with _serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_server(tmp_path: Path) -> Iterator[Server]:
+    """A server that no other test has used."""
+    with _serving(tmp_path) as running:
+        yield running
 
 
 def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -89,15 +102,14 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
-def visit(browser: Browser, server: Server) -> Iterator[Invite]:
-    """Invites visitors: ``visit(locale=..., **screen)``; none of them may have seen an error."""
+@contextlib.contextmanager
+def _inviting(browser: Browser, address: str) -> Iterator[Invite]:
     visitors: list[Visitor] = []
 
     def invite(locale: str = "en-US", **screen: Any) -> Visitor:
         context = browser.new_context(locale=locale, accept_downloads=True, **(screen or DESKTOP))
         context.set_default_timeout(PATIENCE)
-        visitor = Visitor(context, context.new_page(), server.address)
+        visitor = Visitor(context, context.new_page(), address)
         visitor.watch()
         visitor.open()
         visitors.append(visitor)
@@ -107,6 +119,20 @@ def visit(browser: Browser, server: Server) -> Iterator[Invite]:
     for visitor in visitors:
         visitor.context.close()
         assert visitor.complaints == []
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Invite]:
+    """Invites visitors: ``visit(locale=..., **screen)``; none of them may have seen an error."""
+    with _inviting(browser, server.address) as invite:
+        yield invite
+
+
+@pytest.fixture
+def visit_fresh(browser: Browser, fresh_server: Server) -> Iterator[Invite]:
+    """As ``visit``, to the fresh server."""
+    with _inviting(browser, fresh_server.address) as invite:
+        yield invite
 
 
 @pytest.fixture(scope="session")

@@ -19,18 +19,27 @@ DROP = """([bytes, name]) => {
 }"""
 
 
-def test_the_first_screen_says_what_this_is_and_no_model_is_loaded(server: Server, visit: Invite) -> None:
+def test_the_first_screen_says_what_this_is(visit: Invite) -> None:
     visitor = visit()
     assert visitor.page.locator("h1").all_inner_texts() == ["Takes the moiré out of photos of screens."]
     assert visitor.page.title() == "Demoire: remove moiré from photos of screens"
     assert visitor.page.evaluate("document.documentElement.lang") == "en"
     for control in ("#restore", "#cancel", "#download", "#demoire-viewer"):
         assert not visitor.page.is_visible(control)
-    assert not server.loaded("libtorch")
+
+
+def test_no_model_is_loaded_before_it_is_asked_for(
+    fresh_server: Server, visit_fresh: Invite, photos: dict[str, Path]
+) -> None:
+    visitor = visit_fresh()
+    visitor.give(photos["jpeg"])
+    assert not fresh_server.loaded("libtorch")
+    visitor.restore()
+    assert fresh_server.loaded("libtorch")
 
 
 def test_a_dropped_photo_comes_back_as_the_command_line_writes_it(
-    server: Server, visit: Invite, photos: dict[str, Path], restored: Path, tmp_path: Path
+    visit: Invite, photos: dict[str, Path], restored: Path, tmp_path: Path
 ) -> None:
     visitor = visit()
     photo = photos["jpeg"]
@@ -38,7 +47,6 @@ def test_a_dropped_photo_comes_back_as_the_command_line_writes_it(
     visitor.reach("ready")
     assert photo.name in visitor.text()
     visitor.restore()
-    assert server.loaded("libtorch")
     facts = visitor.page.locator(".run").inner_text()
     for part in ("cpu", "float32", "cnn", "this package", "我的 照片(1)_demoired.jpg"):
         assert part in facts
