@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the tests need (in .venv, unless a virtual environment is active; Chromium by apt-get if there is none)
-# and runs all checks. TORCH_INDEX names the package index that torch comes from, where the default one brings CUDA.
+# Installs what the tests need (in .venv, unless a virtual environment is active; Chromium, Tesseract and fonts by apt-get
+# where they are missing) and runs all checks. TORCH_INDEX names the package index that torch comes from, where the default
+# one brings CUDA.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,10 +15,11 @@ export PATH VIRTUAL_ENV
 python -m pip install --quiet --disable-pip-version-check ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "torch==2.13.0"
 python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 
-if ! command -v chromium >/dev/null; then
+if ! command -v chromium >/dev/null || ! command -v tesseract >/dev/null; then
     if [ "$(id -u)" -eq 0 ]; then as_root=; else as_root=sudo; fi
     $as_root apt-get update
-    $as_root apt-get install --yes --no-install-recommends chromium
+    $as_root apt-get install --yes --no-install-recommends chromium tesseract-ocr tesseract-ocr-chi-sim \
+        fonts-dejavu-core fonts-noto-cjk
 fi
 
 export OMP_WAIT_POLICY=PASSIVE
