@@ -189,7 +189,9 @@ def test_export_makes_a_model_that_loads_and_tiles_as_measured(content: Path, tm
     with torch.no_grad():
         trainer.average.head.weight.normal_(std=0.05)
     trainer.save()
+    opened = load_run(tmp_path / "run", preset, gate_shift=1.5).module.gate.bias
     trained = load_run(tmp_path / "run", preset)
+    assert torch.allclose(opened, trained.module.gate.bias + 1.5)
     photo = torch.rand(3, 120, 250)
     entry = write_model(trained, preset, [photo], tmp_path / "weights", "CC0-1.0")
     loaded = load_model("cnn", weights=tmp_path / "weights")

@@ -9,8 +9,8 @@ from typing import Any
 
 from demoire.catalog import ModelEntry
 from demoire.errors import DataError, OutputError
-from demoire.training.checkpoint import Progress
 from demoire.training.content import Entry
+from demoire.training.export import Trained
 from demoire.training.presets import Preset
 
 _PAIR_COLUMNS = {
@@ -46,7 +46,7 @@ def write_card(
     folder: Path,
     entry: ModelEntry,
     preset: Preset,
-    progress: Progress,
+    trained: Trained,
     content: Sequence[Entry],
     figures: Sequence[Figures],
 ) -> None:
@@ -56,7 +56,7 @@ def write_card(
         _head(entry),
         _limits(),
         _figures(entry, figures),
-        _training(preset, progress),
+        _training(preset, trained),
         _data(content),
     ]
     try:
@@ -135,13 +135,15 @@ def _cell(key: str, value: float | None) -> str:
     return f"{value:.3f}" if key in {"ssim", "lpips"} else f"{value:.2f}"
 
 
-def _training(preset: Preset, progress: Progress) -> str:
+def _training(preset: Preset, trained: Trained) -> str:
+    progress = trained.progress
+    shift = f" --gate-shift {trained.gate_shift:g}" if trained.gate_shift else ""
     crops = progress.step * preset.batch
     return f"""## Training
 
     python -m demoire prepare --content CONTENT -o POOL
     python -m demoire train --preset {preset.model_id} --content POOL --run RUN --steps {progress.step}
-    python -m demoire export --preset {preset.model_id} --run RUN --content POOL --photos PHOTO...
+    python -m demoire export --preset {preset.model_id} --run RUN --content POOL --photos PHOTO...{shift}
 
 {progress.step} steps of {preset.batch} crops of {preset.crop} px ({crops / 1000:.0f} thousand crops),
 {progress.seconds / 60:.0f} minutes of steps; loss `{preset.loss}` (no pretrained network). Only simulated captures were

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from demoire.catalog import FileEntry, ModelEntry
 from demoire.errors import DataError, OutputError
 from demoire.models import Needs, build_model
-from demoire.models.unet import macs_per_pixel
+from demoire.models.unet import UNet, macs_per_pixel
 from demoire.tiling import predict_image
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
@@ -33,10 +33,14 @@ class Trained:
 
     module: nn.Module
     progress: Progress
+    gate_shift: float = 0.0
 
 
-def load_run(run: Path, preset: Preset) -> Trained:
+def load_run(run: Path, preset: Preset, gate_shift: float = 0.0) -> Trained:
     """Reads the checkpoint of a training of ``preset``.
+
+    Args:
+        gate_shift: added to the logits of the gate: more than 0 removes more moire and spares clean photos less.
 
     Raises:
         DataError: there is none, it is damaged, or it is of another network.
@@ -53,7 +57,9 @@ def load_run(run: Path, preset: Preset) -> Trained:
         raise DataError(
             f"The checkpoint in {run} is of another network than the preset's; give its own preset."
         ) from error
-    return Trained(module.eval().requires_grad_(False), progress)
+    module.requires_grad_(False).eval()
+    cast(UNet, module).gate.bias.add_(gate_shift)  # type: ignore[union-attr]
+    return Trained(module, progress, gate_shift)
 
 
 def read_photo(path: Path) -> Tensor:
