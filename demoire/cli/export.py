@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="above 0: remove more moire, spare clean photos less (default %(default)s)",
     )
+    parser.add_argument("--history", default="", help="what came before this training, for the card")
     parser.add_argument("--licence", default="CC-BY-SA-4.0", help="licence of the weights (default %(default)s)")
     parser.add_argument(
         "-o", "--output", type=Path, default=WEIGHTS, metavar="DIR", help="default: the bundled weights"
@@ -46,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
     trained = load_run(args.run, preset, args.gate_shift)
     entry = write_model(trained, preset, [read_photo(p) for p in args.photos], args.output, args.licence)
     figures = [_figures(text) for text in args.figures]
-    write_card(args.output / entry.id, entry, preset, trained, read_index(args.content)[2]["train"], figures)
+    write_card(
+        args.output / entry.id, entry, preset, trained, read_index(args.content)[2]["train"], figures, args.history
+    )
     for name, file in entry.files.items():
         print(f"{args.output / entry.id / name}  {file.size} bytes  sha256 {file.sha256}")
     return 0

@@ -49,6 +49,7 @@ def write_card(
     trained: Trained,
     content: Sequence[Entry],
     figures: Sequence[Figures],
+    history: str = "",
 ) -> None:
     """Writes ``folder/README.md``; raises OutputError where that cannot be."""
     parts = [
@@ -56,7 +57,7 @@ def write_card(
         _head(entry),
         _limits(),
         _figures(entry, figures),
-        _training(preset, trained),
+        _training(preset, trained, history),
         _data(content),
     ]
     try:
@@ -108,11 +109,12 @@ def _figures(entry: ModelEntry, figures: Sequence[Figures]) -> str:
     )
     for found in figures:
         option = "--clean" if found.clean else "--pairs"
+        perceptual = " --perceptual DIR" if any(row.get("lpips") for row in found.summary.values()) else ""
         lines += [
             "",
             f"### {found.name}",
             "",
-            f"    python -m demoire evaluate {option} {found.name} --model {entry.id} --json",
+            f"    python -m demoire evaluate {option} {found.name} --model {entry.id}{perceptual} --json",
             "",
         ]
         lines += _table(found.summary, _CLEAN_COLUMNS if found.clean else _PAIR_COLUMNS)
@@ -135,7 +137,7 @@ def _cell(key: str, value: float | None) -> str:
     return f"{value:.3f}" if key in {"ssim", "lpips"} else f"{value:.2f}"
 
 
-def _training(preset: Preset, trained: Trained) -> str:
+def _training(preset: Preset, trained: Trained, history: str) -> str:
     progress = trained.progress
     shift = f" --gate-shift {trained.gate_shift:g}" if trained.gate_shift else ""
     crops = progress.step * preset.batch
@@ -147,7 +149,7 @@ def _training(preset: Preset, trained: Trained) -> str:
 
 {progress.step} steps of {preset.batch} crops of {preset.crop} px ({crops / 1000:.0f} thousand crops),
 {progress.seconds / 60:.0f} minutes of steps; loss `{preset.loss}` (no pretrained network). Only simulated captures were
-trained on, no real photo.
+trained on, no real photo. {history}
 """
 
 
