@@ -22,6 +22,7 @@ from demoire.metadata import clean_dpi, clean_exif, fitting_profile, to_8_bit, u
 from demoire.picture import Limits, Notice, Picture, Samples
 
 __all__ = [
+    "OUTPUT_CHOICES",
     "SUFFIXES",
     "Limits",
     "Notice",
@@ -37,7 +38,8 @@ __all__ = [
 #: File name suffixes of pictures that can be read.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".bmp", ".gif")
 _READABLE = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, BMP or GIF"
-_CHOICES = {"auto": None, "png": "png", "jpg": "jpeg"}
+#: What a user chooses between -> the kind of file to write; None: the input's, where that can be.
+OUTPUT_CHOICES = {"auto": None, "png": "png", "jpg": "jpeg"}
 _NAME_BYTES = 200
 
 
@@ -175,9 +177,9 @@ def output_kind(picture: Picture, choice: str = "auto") -> str:
     Raises:
         UnknownNameError: another ``choice``.
     """
-    if choice not in _CHOICES:
-        raise UnknownNameError.nearest("output format", choice, _CHOICES)
-    kind = _CHOICES[choice]
+    if choice not in OUTPUT_CHOICES:
+        raise UnknownNameError.nearest("output format", choice, OUTPUT_CHOICES)
+    kind = OUTPUT_CHOICES[choice]
     if kind:
         return kind
     keeps_all = picture.kind in WRITERS and picture.lossless and (picture.alpha is None or WRITERS[picture.kind].alpha)

@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING
 from demoire.catalog import WEIGHTS
 from demoire.cli.progress import ProgressBar
 from demoire.errors import DemoireError, OutputError, PictureError
-from demoire.images import SUFFIXES, Limits, Notice, Picture, decode, encode, kind_of_suffix, output_kind, output_name
+from demoire.images import (
+    OUTPUT_CHOICES,
+    SUFFIXES,
+    Limits,
+    Notice,
+    Picture,
+    decode,
+    encode,
+    kind_of_suffix,
+    output_kind,
+    output_name,
+)
 from demoire.restore import Restored, RestoreOptions, TileDone, restore
 
 if TYPE_CHECKING:
     from demoire.loading import ModelCache
-
-_FORMATS = ("auto", "png", "jpg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", default="cnn", help="model id, see 'python -m demoire models' (default: cnn)")
     parser.add_argument(
-        "--format", choices=_FORMATS, default="auto", help="auto keeps JPEG and lossless kinds, else PNG"
+        "--format", choices=tuple(OUTPUT_CHOICES), default="auto", help="auto keeps JPEG and lossless kinds, else PNG"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16 (default: auto)")

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from demoire.catalog import ModelEntry
+from demoire.images import OUTPUT_CHOICES
 from demoire.ui.handlers import Handlers
 from demoire.ui.jobs import Desk
 from demoire.ui.parts import Kit
@@ -17,7 +18,6 @@ from demoire.ui.status import refused, status
 #: Sides of tiles to choose from, in pixels; the model's own halo is part of them.
 TILES = (512, 768, 1024, 1536)
 DEVICES = ("auto", "cpu", "cuda", "mps")
-FORMATS = ("auto", "png", "jpg")
 #: How long a visitor's photo and result are kept at most, in seconds.
 KEPT = 43200
 #: All jobs on the device share one lane of the queue; opening and writing pictures does not wait for it.
@@ -102,7 +102,7 @@ def _settings(kit: Kit) -> tuple[gr.Dropdown, gr.Dropdown, gr.Radio]:
         lambda say: {
             "label": say("control.format"),
             "info": say("control.format.info"),
-            "choices": [(say(f"control.format.{name}"), name) for name in FORMATS],
+            "choices": [(say(f"control.format.{name}"), name) for name in OUTPUT_CHOICES],
         },
     )
     return tile, device, kind

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from photos import banded
 from PIL import Image
-from visitors import DESKTOP, PHONE, Invite, Server
+from visitors import DESKTOP, PHONE, Invite, Server, Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -90,7 +90,8 @@ def test_an_example_is_one_click_away(visit: Invite) -> None:
     assert "1000 × 750" in visitor.text()
 
 
-def test_cancel_frees_the_device_at_once(visit: Invite, photos: dict[str, Path], tmp_path: Path) -> None:
+def _one_works_one_is_ready(visit: Invite, photos: dict[str, Path], tmp_path: Path) -> tuple[Visitor, Visitor]:
+    """Two visitors: the first restores a large photo, the second has given a small one."""
     large = tmp_path / "large.jpg"
     Image.fromarray(banded(3000, 4000)).save(large, quality=90)
     first, second = visit(), visit()
@@ -98,6 +99,11 @@ def test_cancel_frees_the_device_at_once(visit: Invite, photos: dict[str, Path],
     second.give(photos["other"])
     first.page.click("#restore")
     first.reach("working")
+    return first, second
+
+
+def test_cancel_frees_the_device_at_once(visit: Invite, photos: dict[str, Path], tmp_path: Path) -> None:
+    first, second = _one_works_one_is_ready(visit, photos, tmp_path)
     progress = first.page.locator(".state-text").inner_text()
     assert re.fullmatch(r"Tile \d+ of \d+ · [\d.,]+ MP/s · [\d,]+ s left", progress)
     first.page.click("#cancel")
@@ -111,13 +117,7 @@ def test_cancel_frees_the_device_at_once(visit: Invite, photos: dict[str, Path],
 def test_a_run_that_waits_can_be_cancelled_and_started_again(
     visit: Invite, photos: dict[str, Path], tmp_path: Path
 ) -> None:
-    large = tmp_path / "large.jpg"
-    Image.fromarray(banded(3000, 4000)).save(large, quality=90)
-    first, second = visit(), visit()
-    first.give(large)
-    second.give(photos["other"])
-    first.page.click("#restore")
-    first.reach("working")
+    first, second = _one_works_one_is_ready(visit, photos, tmp_path)
     second.page.click("#restore")
     second.reach("queued")
     second.page.click("#cancel")
