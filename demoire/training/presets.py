@@ -32,8 +32,8 @@ class Preset:
     loss: str = "pyramid_l1"
     gate_weight: float = 0.05
     steps: int = 40_000
-    crop: int = 224
-    batch: int = 6
+    crop: int = 288
+    batch: int = 4
     learning_rate: float = 1e-3
     warmup: int = 200
     clip: float = 0.5
