@@ -182,7 +182,7 @@ def test_the_bar_is_drawn_on_terminals_only() -> None:
     tile = TileDone(1, 4, (0, 0, 1, 1), np.zeros((1, 1, 3), np.uint8), 0.5, 12.0)
     for stream, drawn in ((Terminal(), True), (io.StringIO(), False)):
         bar = ProgressBar("photo.jpg", stream)
-        bar.show(tile)
+        bar.show_tile(tile)
         bar.wipe()
         assert (
             "photo.jpg [######                  ]  25%  tile 1/4  0.50 MP/s  12 s left" in stream.getvalue()

@@ -274,4 +274,4 @@ def test_command_writes_capture_target_mask_and_parameters(tmp_path, capsys) -> 
     assert Image.open(tmp_path / "one" / "a_moire.png").size == tuple(reversed(record["size"]))
     (tmp_path / "bad.png").write_bytes(b"no picture")
     assert main(["simulate", str(tmp_path / "bad.png"), "-o", str(tmp_path / "x")]) == 1
-    assert "bad.png cannot be read as a picture" in capsys.readouterr().err
+    assert "'bad.png' cannot be read as a picture" in capsys.readouterr().err

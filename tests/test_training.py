@@ -12,13 +12,14 @@ from PIL import Image
 
 from demoire.cli import main
 from demoire.errors import DataError, UnknownNameError
+from demoire.images import Picture, encode
 from demoire.loading import load_model
 from demoire.models.unet import UNetConfig
 from demoire.tiling import predict_image
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
 from demoire.training.content import Entry
-from demoire.training.export import load_run, measure_halo, write_model
+from demoire.training.export import load_run, measure_halo, read_photo, write_model
 from demoire.training.loop import Precision, Trainer, TrainOptions, learning_rate
 from demoire.training.losses import LOSSES, gate_loss
 from demoire.training.pool import CapturePool, PoolConfig, fill_pool
@@ -200,6 +201,18 @@ def test_export_makes_a_model_that_loads_and_tiles_as_measured(content: Path, tm
     whole, tiled = (predict_image(loaded.module, photo, 4, loaded.needs.halo, side) for side in (None, 64))
     assert (whole.clamp(0, 1) - tiled.clamp(0, 1)).abs().max() <= 1 / 255 + 1e-6
     assert torch.allclose(whole, predict_image(trained.module, photo, 4, 0), atol=2e-3)
+
+
+def test_photos_of_export_are_read_upright_and_with_16_bits(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.full((8, 12, 3), 51, np.uint8)).save(tmp_path / "turned.jpg", exif=exif)
+    assert read_photo(tmp_path / "turned.jpg").shape == (3, 12, 8)
+    encode(Picture(np.full((4, 6, 3), 65535 // 5, np.uint16)), tmp_path / "deep.png", "png")
+    assert torch.allclose(read_photo(tmp_path / "deep.png"), torch.full((3, 4, 6), 0.2))
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="choose a JPEG"):
+        read_photo(tmp_path / "bad.jpg")
 
 
 def test_commands_train_and_export(content: Path, tmp_path: Path, capsys, monkeypatch) -> None:

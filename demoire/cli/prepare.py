@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from demoire.training.building import Progress, StoreOptions, build_store
+from demoire.cli.progress import ProgressBar
+from demoire.training.building import StoreOptions, build_store
 from demoire.training.content import SPLITS, read_index
 from demoire.training.manifest import complete_manifest, find_sources, picture_files, write_manifest
 from demoire.training.packing import write_pack
@@ -56,9 +57,10 @@ def run(args: argparse.Namespace) -> int:
         write_manifest(rows, args.write_manifest)
         print(f"{args.write_manifest}: {len(rows)} pictures")
     begun = time.monotonic()
+    bar = ProgressBar(args.output.name)
     for progress in build_store(options, args.output, fonts):
-        _show(progress)
-    print(file=sys.stderr)
+        bar.show(progress.done, progress.total, f"{progress.done} of {progress.total} pictures")
+    bar.wipe()
     _, _, entries = read_index(args.output)
     for split in SPLITS:
         kinds = Counter(entry.kind for entry in entries[split])
@@ -74,8 +76,3 @@ def run(args: argparse.Namespace) -> int:
         contents = ", ".join(f"{count} of {report.available[kind]} {kind}" for kind, count in report.packed.items())
         print(f"{args.packed}: {report.size / 2**20:.1f} MiB ({contents}; photos as JPEG {report.quality})")
     return 0
-
-
-def _show(progress: Progress) -> None:
-    if progress.done == progress.resumed or progress.done % 20 == 0 or progress.done == progress.total:
-        print(f"\r{progress.done} of {progress.total} pictures", end="", file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ _CELLS = 24
 
 
 class ProgressBar:
-    """One line that is drawn over again for each tile, and wiped at the end."""
+    """One line that is drawn over again for each step, and wiped at the end."""
 
     def __init__(self, label: str, stream: TextIO = sys.stderr) -> None:
         self._label = label if len(label) <= 32 else label[:29] + "..."
@@ -17,14 +17,15 @@ class ProgressBar:
         self._active = stream.isatty()
         self._width = 0
 
-    def show(self, tile: TileDone) -> None:
+    def show(self, done: int, total: int, text: str) -> None:
+        """Draws how much of the whole is done, and ``text`` behind it."""
+        cells = "#" * round(done / total * _CELLS)
+        self._draw(f"{self._label} [{cells:<{_CELLS}}] {done / total:4.0%}  {text}")
+
+    def show_tile(self, tile: TileDone) -> None:
         """Draws the state after ``tile``."""
-        part = tile.index / tile.total
-        cells = "#" * round(part * _CELLS)
-        self._draw(
-            f"{self._label} [{cells:<{_CELLS}}] {part:4.0%}  tile {tile.index}/{tile.total}  "
-            f"{tile.megapixels_per_second:.2f} MP/s  {tile.seconds_left:.0f} s left"
-        )
+        rate, left = tile.megapixels_per_second, tile.seconds_left
+        self.show(tile.index, tile.total, f"tile {tile.index}/{tile.total}  {rate:.2f} MP/s  {left:.0f} s left")
 
     def wipe(self) -> None:
         """Clears the line."""

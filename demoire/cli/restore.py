@@ -198,7 +198,7 @@ class Job:
             with closing(restore(picture, self._options, self._models)) as events:
                 for event in events:
                     if isinstance(event, TileDone):
-                        bar.show(event)
+                        bar.show_tile(event)
                     else:
                         return event
         finally:

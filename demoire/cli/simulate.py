@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from demoire.errors import OutputError, PictureError
+from demoire.errors import OutputError
+from demoire.pairs import load_picture
 from demoire.simulate.config import SimulatorConfig
 from demoire.simulate.picture import Photographed, photograph, picture_of
 
@@ -30,22 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes for each photo the capture, its clean target, the mask of visible moire, and all parameters."""
     for number, photo in enumerate(args.photos):
-        pixels = _read(photo)
+        pixels = load_picture(photo)
         rng = np.random.default_rng((args.seed, number))
         shot = photograph(pixels, ONLY_SCREENS, rng, torch.device(args.device), args.longest, labels=True)
         _write(args.output, photo.stem, shot)
         print(args.output / f"{photo.stem}_moire.png")
     return 0
-
-
-def _read(photo: Path) -> np.ndarray:
-    try:
-        with Image.open(photo) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise PictureError(
-            f"{photo.name} cannot be read as a picture ({error}); give a JPEG, PNG or WebP file."
-        ) from error
 
 
 def _write(folder: Path, stem: str, shot: Photographed) -> None:

@@ -8,9 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -18,6 +16,7 @@ from demoire.catalog import FileEntry, ModelEntry
 from demoire.errors import DataError, OutputError
 from demoire.models import Needs, build_model
 from demoire.models.unet import UNet, macs_per_pixel
+from demoire.pairs import load_picture
 from demoire.tiling import predict_image
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
@@ -64,9 +63,8 @@ def load_run(run: Path, preset: Preset, gate_shift: float = 0.0) -> Trained:
 
 
 def read_photo(path: Path) -> Tensor:
-    """(3, H, W) in [0, 1]."""
-    with Image.open(path) as image:
-        return torch.from_numpy(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1).float() / 255
+    """(3, H, W) in [0, 1], upright, rounded to 8 bits; raises DataError where it cannot be read."""
+    return torch.from_numpy(load_picture(path).copy()).permute(2, 0, 1).float() / 255
 
 
 @torch.no_grad()
