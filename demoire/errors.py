@@ -50,3 +50,22 @@ class CancelledError(DemoireError):
 
 class DataError(DemoireError):
     """Training or evaluation data is missing, broken or does not fit together."""
+
+
+class LinkGoneError(DemoireError):
+    """A link that does not exist (any more); one sentence for wrong, deleted, expired and damaged ones alike."""
+
+    def __init__(self, text: str = "This link has expired or was deleted.") -> None:
+        super().__init__(text)
+
+
+class WrongKeyError(DemoireError):
+    """The delete key does not belong to the link."""
+
+
+class StoreError(DemoireError):
+    """The store of links is missing, unreadable, or set up wrongly."""
+
+
+class StoreFullError(StoreError):
+    """The store has no room for another link."""

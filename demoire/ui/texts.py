@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from demoire.catalog import ModelEntry
-from demoire.errors import DemoireError, OutputError, WeightsError
+from demoire.errors import DemoireError, OutputError, StoreError, WeightsError
 from demoire.picture import Notice
 
 LANGUAGES = ("en", "zh-CN")
@@ -216,6 +216,19 @@ TEXTS: Mapping[str, Text] = {
         "这里没有所选的设备，请在设置中选择“自动”。",
     ),
     "error.class.CancelledError": Text("The run was cancelled or took too long.", "任务已取消或超时。"),
+    "error.class.LinkGoneError": Text("This link has expired or was deleted.", "链接不存在或已失效。"),
+    "error.class.WrongKeyError": Text(
+        "This is not the delete key of this link; please paste the one shown when it was made.",
+        "删除密钥不正确，请粘贴创建链接时显示的密钥。",
+    ),
+    "error.class.StoreFullError": Text(
+        "There is no room for another link now; please leave out the original, or try again later.",
+        "链接存储空间已满，请不包含原图再试，或稍后重试。",
+    ),
+    "error.class.StoreError": Text(
+        "Links cannot be stored or opened now; please try again later, or tell the host of this page.",
+        "目前无法保存或打开链接，请稍后重试，或联系本页面的管理员。",
+    ),
     "error.class.DemoireError": Text("That did not work; please try another photo.", "未能完成，请换一张照片重试。"),
 }
 
@@ -239,7 +252,7 @@ def error_texts(error: DemoireError) -> dict[str, str]:
     """
     key = next(key for kind in type(error).__mro__ if (key := f"error.class.{kind.__name__}") in TEXTS)
     words = TEXTS[key].per_language()
-    return words if isinstance(error, WeightsError | OutputError) else {**words, "en": str(error)}
+    return words if isinstance(error, WeightsError | OutputError | StoreError) else {**words, "en": str(error)}
 
 
 def notice_texts(notice: Notice) -> dict[str, str]:
