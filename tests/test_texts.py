@@ -13,7 +13,7 @@ import demoire.errors
 from demoire.catalog import ModelEntry
 from demoire.errors import DemoireError, PictureError
 from demoire.picture import Notice
-from demoire.ui.texts import LANGUAGES, TEXTS, error_texts, notice_texts, with_models
+from demoire.ui.texts import AREAS, LANGUAGES, TEXTS, error_texts, notice_texts, with_models
 
 PACKAGE = Path(demoire.errors.__file__).parent
 UI = PACKAGE / "ui"
@@ -39,7 +39,7 @@ def test_each_text_is_complete_in_both_languages(key: str) -> None:
 
 
 def sources(pattern: str) -> dict[Path, str]:
-    return {path: path.read_text(encoding="utf-8") for path in UI.rglob(pattern) if path.name != "texts.py"}
+    return {path: path.read_text(encoding="utf-8") for path in UI.rglob(pattern) if path.parent.name != "texts"}
 
 
 def used_keys() -> set[str]:
@@ -146,3 +146,7 @@ def test_models_speak_for_themselves() -> None:
     assert catalogue["model.cnn"] == ("CNN: Quick.", "CNN：快速。")
     assert catalogue["model.cnn-large"].en == "CNN (cnn-large): Quick."
     assert catalogue["page.title"] == TEXTS["page.title"]
+
+
+def test_each_text_stands_in_one_area() -> None:
+    assert sum(len(area.TEXTS) for area in AREAS) == len(TEXTS)
