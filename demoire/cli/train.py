@@ -78,20 +78,21 @@ def run(args: argparse.Namespace) -> int:
         rate=args.rate,
         precision=None if args.precision == "auto" else Precision(args.precision == "bfloat16", channels_last=True),
     )
-    trainer = Trainer(find_preset(args.preset), options)
+    preset = find_preset(args.preset)
+    trainer = Trainer(preset, options)
     print(f"{args.preset}: step {trainer.progress.step}, {trainer.precision}", flush=True)
     for report in trainer.run():
-        print(_line(report), flush=True)
+        print(_line(report, preset.task.figure), flush=True)
         if report.gain is not None:
-            draw_curves(args.run / "log.jsonl", args.run / "curves.png")
+            draw_curves(args.run / "log.jsonl", args.run / "curves.png", preset.task.figure)
     finished = trainer.fraction() >= 1
     print("done" if finished else "saved; the same command goes on", file=sys.stderr)
     return 0
 
 
-def _line(report: Report) -> str:
+def _line(report: Report, figure: str) -> str:
     left = report.seconds * (1 - report.fraction) / max(report.fraction, 1e-9) / 60
-    gain = "" if report.gain is None else f"  validation {report.gain:+.2f} dB"
+    gain = "" if report.gain is None else f"  validation {figure} {report.gain:.3f}"
     return (
         f"step {report.step}  loss {report.loss:.4f}  rate {report.learning_rate:.1e}  "
         f"{report.steps_per_second:.2f} steps/s  {left:.0f} min left{gain}"

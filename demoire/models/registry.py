@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from demoire.errors import UnknownNameError
+from demoire.models.detector import Detector, DetectorConfig
 from demoire.models.esdnet import ESDNet, ESDNetConfig
 from demoire.models.unet import UNet, UNetConfig
 
@@ -21,6 +22,7 @@ class Architecture:
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     "unet": Architecture(UNetConfig(), UNet),
+    "detector": Architecture(DetectorConfig(), Detector),
     "esdnet": Architecture(ESDNetConfig(), ESDNet),
     "esdnet-l": Architecture(ESDNetConfig(alignments=2), ESDNet),
 }

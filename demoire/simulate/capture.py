@@ -38,6 +38,10 @@ class Captures:
         """(N, 1, H, W) bool: where moire is visible."""
         return self.amplitude > VISIBLE
 
+    def to(self, device: torch.device) -> "Captures":
+        """The same captures on ``device``."""
+        return Captures(self.moire.to(device), self.clean.to(device), self.amplitude.to(device))
+
 
 def sensor_size(size: tuple[int, int], reduction: tuple[float, float]) -> tuple[int, int]:
     """Height and width on the sensor of a delivered window of ``size``."""

@@ -11,8 +11,7 @@ import torch
 
 from demoire.models import build_model
 from demoire.training.content import ContentStore
-from demoire.training.loop import choose_precision, run_network
-from demoire.training.losses import LOSSES
+from demoire.training.loop import choose_precision, measure_loss
 from demoire.training.pool import render_batch
 from demoire.training.presets import Preset
 
@@ -41,15 +40,15 @@ def measure(preset: Preset, content: Path, device_name: str, repeats: int = 8) -
     optimizer = torch.optim.AdamW(model.parameters(), lr=preset.learning_rate)
     rng = np.random.default_rng(0)
     captures = render_batch(store, preset.simulator, (0, 0), preset.batch, preset.crop, device)
-    precision = choose_precision(model, (captures.moire, captures.clean), device)
+    batch = (captures.moire, captures.clean)
+    precision = choose_precision(preset.task, model, batch, device)
 
     def render() -> None:
         render_batch(store, preset.simulator, (1, int(rng.integers(2**31))), preset.batch, preset.crop, device)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        restored, _ = run_network(model, captures.moire, precision)
-        LOSSES[preset.loss](restored, captures.clean).backward()  # type: ignore[no-untyped-call]
+        measure_loss(preset.task, model, batch, precision).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     times: dict[str, list[float]] = {"render": [], "step": []}

@@ -148,8 +148,8 @@ def _training(preset: Preset, trained: Trained, history: str) -> str:
     python -m demoire export --preset {preset.model_id} --run RUN --content POOL --photos PHOTO...{shift}
 
 {progress.step} steps of {preset.batch} crops of {preset.crop} px ({crops / 1000:.0f} thousand crops),
-{progress.seconds / 60:.0f} minutes of steps; loss `{preset.loss}` (no pretrained network). Only simulated captures were
-trained on, no real photo. {history}
+{progress.seconds / 60:.0f} minutes of steps; loss: {preset.task.loss_name} (no pretrained network). Only simulated
+captures were trained on, no real photo. {history}
 """
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from demoire.errors import DataError
 
 
-def draw_curves(log: Path, target: Path) -> None:
-    """Draws loss, learning rate and validation gain over the steps of a JSON-lines log into a PNG.
+def draw_curves(log: Path, target: Path, figure_name: str) -> None:
+    """Draws loss, learning rate and validation figure over the steps of a JSON-lines log into a PNG.
 
     Raises:
         DataError: matplotlib is missing.
@@ -24,5 +24,5 @@ def draw_curves(log: Path, target: Path) -> None:
     loss_axes.set(xlabel="step", ylabel="loss", yscale="log")
     validated = [row for row in rows if row["gain"] is not None]
     gain_axes.plot([row["step"] for row in validated], [row["gain"] for row in validated], marker="o")
-    gain_axes.set(xlabel="step", ylabel="validation: PSNR gain (dB)")
+    gain_axes.set(xlabel="step", ylabel=f"validation: {figure_name}")
     figure.savefig(target, dpi=100)

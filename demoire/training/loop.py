@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import cast
 
 import numpy as np
 import torch
@@ -18,14 +17,13 @@ from torch import Tensor, nn
 
 from demoire.errors import DataError
 from demoire.models import build_model
-from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
 from demoire.training.content import ContentStore
-from demoire.training.losses import LOSSES, gate_loss
 from demoire.training.pool import VALIDATION_SEED, CapturePool, PoolConfig, fill_pool, render_batch, start_filling
 from demoire.training.presets import Preset
+from demoire.training.tasks import Task
 
 Batch = tuple[Tensor, Tensor]
 GROUP = 4
@@ -77,7 +75,7 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class Report:
-    """One line of the log; ``gain`` (dB of validation PSNR over the captures) only when validated."""
+    """One line of the log; ``gain`` (the task's figure on the validation set) only when validated."""
 
     step: int
     seconds: float
@@ -117,8 +115,10 @@ class Trainer:
         self.progress = Progress()
         self._resume()
         self._next_batch = self._open_data()
-        self._validation: list[Batch] | None = None
-        self.precision = options.precision or choose_precision(self.model, self._next_batch(0), self.device)
+        self._validation: list[Captures] | None = None
+        self.precision = options.precision or choose_precision(
+            preset.task, self.model, self._next_batch(0), self.device
+        )
         if self.precision.channels_last:
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -195,8 +195,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.preset, self.progress.step, self.fraction())
         self.model.train()
-        restored, logits = run_network(self.model, moire, self.precision)
-        loss = LOSSES[self.preset.loss](restored, clean) + self.preset.gate_weight * gate_loss(logits, moire, clean)
+        loss = measure_loss(self.preset.task, self.model, (moire, clean), self.precision)
         if not torch.isfinite(loss):
             raise DataError(
                 f"The loss is not finite at step {self.progress.step}; {self._folder} holds the state from before. "
@@ -212,21 +211,17 @@ class Trainer:
                 mean.lerp_(value, 1 - decay)
         return float(loss.detach())
 
-    @torch.no_grad()
     def validate(self) -> float:
-        """Gain (dB) of the averaged weights over the captures: ratio of the mean squared errors of the whole set."""
+        """The task's figure for the averaged weights."""
+        task = self.preset.task
         if self._validation is None:
             store = ContentStore(self.options.content, "val")
+            simulator, on_cpu = self.preset.simulator, torch.device("cpu")
             self._validation = [
-                _pair(render_batch(store, self.preset.simulator, (VALIDATION_SEED, i), 1, 256, torch.device("cpu")))
+                render_batch(store, simulator, (VALIDATION_SEED, i), 1, 256, on_cpu, task.labels).to(self.device)
                 for i in range(self.options.validation)
             ]
-        before = after = 0.0
-        for moire, clean in self._validation:
-            restored = self.average(moire.to(self.device)).clamp(0, 1).cpu()
-            before += float((moire - clean).square().mean())
-            after += float((restored - clean).square().mean())
-        return 10 * math.log10(before / after)
+        return task.score(self.average, self._validation)
 
     def run(self) -> Iterator[Report]:
         """Trains to the end of the schedule or slice, or to SIGTERM; saves; yields a report every few seconds."""
@@ -273,20 +268,16 @@ class Trainer:
         return report
 
 
-def _pair(captures: Captures) -> Batch:
-    return captures.moire, captures.clean
-
-
-def run_network(model: nn.Module, moire: Tensor, precision: Precision) -> tuple[Tensor, Tensor]:
-    """A forward pass in the chosen precision: restored image and gate's logits, float32."""
+def measure_loss(task: Task, model: nn.Module, batch: Batch, precision: Precision) -> Tensor:
+    """The task's loss, networks run in the chosen precision."""
+    moire, clean = batch
     if precision.channels_last:
         moire = moire.contiguous(memory_format=torch.channels_last)
     with torch.autocast(moire.device.type, torch.bfloat16, enabled=precision.bfloat16):
-        restored, logits = cast(UNet, model).restore_and_judge(moire)
-    return restored.float(), logits.float()
+        return task.loss(model, moire, clean)
 
 
-def choose_precision(model: nn.Module, batch: Batch, device: torch.device, repeats: int = 3) -> Precision:
+def choose_precision(task: Task, model: nn.Module, batch: Batch, device: torch.device, repeats: int = 3) -> Precision:
     """Times forward and backward passes in float32 and bfloat16, plain and channels_last, on a copy of the network."""
     trial = copy.deepcopy(model)
     seconds: dict[Precision, float] = {}
@@ -295,7 +286,7 @@ def choose_precision(model: nn.Module, batch: Batch, device: torch.device, repea
         times = []
         for _ in range(repeats):
             started = time.perf_counter()
-            (run_network(trial, batch[0], precision)[0] - batch[1]).abs().mean().backward()  # type: ignore[no-untyped-call]
+            measure_loss(task, trial, batch, precision).backward()  # type: ignore[no-untyped-call]
             if device.type == "cuda":
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - started)

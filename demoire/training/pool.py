@@ -23,7 +23,13 @@ TEXTURE_SHARE = 0.6
 
 
 def render_batch(
-    store: ContentStore, config: SimulatorConfig, seed: tuple[int, ...], count: int, size: int, device: torch.device
+    store: ContentStore,
+    config: SimulatorConfig,
+    seed: tuple[int, ...],
+    count: int,
+    size: int,
+    device: torch.device,
+    labels: bool = False,
 ) -> Captures:
     """Renders ``count`` captures of ``size`` x ``size`` of random content; same seed, same captures on a device."""
     rng = np.random.default_rng(seed)
@@ -32,7 +38,7 @@ def render_batch(
     height, width = content_size(parameters, shared, (size, size))
     content = np.stack([_draw_content(store, rng, p.kind, height, width) for p in parameters])
     on_device = torch.from_numpy(content).to(device).permute(0, 3, 1, 2).float() / 255
-    return render(on_device, parameters, shared, (size, size))
+    return render(on_device, parameters, shared, (size, size), labels)
 
 
 def _draw_content(

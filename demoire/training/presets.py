@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from demoire.errors import UnknownNameError
+from demoire.models.detector import DetectorConfig
 from demoire.models.unet import UNetConfig
 from demoire.simulate.config import SimulatorConfig
+from demoire.training.tasks import Detecting, Restoring, Task
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Preset:
         model_id: id of the model that ``export`` makes.
         family: what a visitor picks.
         architecture, network: name and configuration of the network.
-        gate_weight: weight of ``losses.gate_loss`` beside ``loss``.
+        task: what it is trained for.
         crop, batch: side in pixels and number of the crops of one step.
         learning_rate: the highest; reached after ``warmup`` steps, falling as a cosine to 1 % at the end.
         clip: largest norm of the gradient.
@@ -27,10 +29,9 @@ class Preset:
     model_id: str = "cnn"
     family: str = "cnn"
     architecture: str = "unet"
-    network: UNetConfig = field(default_factory=UNetConfig)
+    network: UNetConfig | DetectorConfig = field(default_factory=UNetConfig)
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
-    loss: str = "pyramid_l1"
-    gate_weight: float = 0.05
+    task: Task = field(default_factory=Restoring)
     steps: int = 40_000
     crop: int = 288
     batch: int = 4
@@ -49,6 +50,20 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     "cnn": Preset(),
+    "detector": Preset(
+        model_id="detector",
+        family="detector",
+        architecture="detector",
+        network=DetectorConfig(),
+        task=Detecting(),
+        steps=12_000,
+        crop=256,
+        batch=8,
+        summary=(
+            ("en", "Tells whether a photo has moire, how strong it is, and where."),
+            ("zh-CN", "判断照片有没有摩尔纹、有多强、在哪里。"),
+        ),
+    ),
 }
 
 

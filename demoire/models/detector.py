@@ -1,0 +1,117 @@
+"""A small CNN that says where there is moire, how strong it is, and whether a picture has any."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from demoire.models.base import Needs
+from demoire.models.unet import ResidualBlock
+
+#: One unit of the amplitude map, in 1/255.
+AMPLITUDE_UNIT = 8.0
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Widths and depths of ``Detector``; level i works at 1/2^(i+2) of the picture's size.
+
+    Attributes:
+        channels: width of each level, the finest first.
+        blocks: residual blocks of each level.
+        evidence: width of the features that all levels are brought to before they are added for the maps.
+        hidden: width of the fully connected layer.
+        window: side of the windows that are judged, in positions of the coarsest level; they overlap by half.
+    """
+
+    channels: tuple[int, ...] = (32, 48, 96, 128)
+    blocks: tuple[int, ...] = (0, 1, 2, 2)
+    evidence: int = 32
+    hidden: int = 64
+    window: int = 8
+
+    def __post_init__(self) -> None:
+        if len(self.channels) < 2 or len(self.blocks) != len(self.channels):
+            raise ValueError("DetectorConfig: one number of blocks for each width, and at least two levels.")
+
+
+class Detector(nn.Module):
+    """Convolutions down to a coarse level, a pyramid up to 1/4 for the maps, pooling and full connections for verdicts.
+
+    After Lin et al., Feature Pyramid Networks (CVPR 2017) for the maps. The verdict is given window by window, since
+    moire that covers a corner of a large photo would drown in an average over all of it.
+    """
+
+    calibration: Tensor
+
+    def __init__(self, config: DetectorConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels, evidence = config.channels, config.evidence
+        self.stem = nn.Conv2d(48, channels[0], 3, padding=1)
+        self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(channels))
+        self.levels = nn.ModuleList(
+            nn.Sequential(*[ResidualBlock(c) for _ in range(n)]) for n, c in zip(config.blocks, channels, strict=True)
+        )
+        self.laterals = nn.ModuleList(nn.Conv2d(c, evidence, 1) for c in channels)
+        self.smooth = nn.Conv2d(evidence, evidence, 3, padding=1)
+        self.maps = nn.Conv2d(evidence, 2, 3, padding=1)
+        self.hidden = nn.Linear(2 * channels[-1], config.hidden)
+        self.verdict = nn.Linear(config.hidden, 1)
+        # Scale and shift of the verdict's logit, set at export so that probabilities are calibrated.
+        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
+
+    @property
+    def needs(self) -> Needs:
+        """What the pipeline must give; the halo is the receptive field."""
+        radius = receptive_radius(self.config)
+        return Needs(size_multiple=2 ** (len(self.config.channels) + 1), receptive_field=radius, halo=radius)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Looks at (N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``.
+
+        Returns:
+            maps (N, 2, H/4, W/4): amplitude of the moire in units of ``AMPLITUDE_UNIT``/255, at least 0, and the logit
+            that it is visible; and the features (N, C, H/m, W/m) of the coarsest level, for ``judge``.
+        """
+        feature = F.relu(self.stem(F.pixel_unshuffle(x - 0.5, 4)))
+        features: list[Tensor] = []
+        for number, level in enumerate(self.levels):
+            if number:
+                feature = F.relu(self.downs[number - 1](feature))
+            feature = level(feature)
+            features.append(feature)
+        evidence: Tensor = self.laterals[-1](features[-1])
+        for lateral, skip in zip(reversed(self.laterals[:-1]), reversed(features[:-1]), strict=True):
+            evidence = F.interpolate(evidence, scale_factor=2, mode="nearest") + lateral(skip)
+        maps = self.maps(F.relu(self.smooth(F.relu(evidence)))).float()
+        return torch.cat([F.softplus(maps[:, :1]), maps[:, 1:]], 1), feature.float()
+
+    def judge(self, features: Tensor) -> Tensor:
+        """The calibrated logit that there is moire, for every window of ``forward``'s features: (N, rows, columns)."""
+        pooled = torch.cat([self.windows(features), self.windows(features, largest=True)], 1).permute(0, 2, 3, 1)
+        logits: Tensor = self.verdict(F.relu(self.hidden(pooled)))[..., 0]
+        return logits * self.calibration[0] + self.calibration[1]
+
+    def windows(self, features: Tensor, largest: bool = False) -> Tensor:
+        """Mean (or maximum) over each window of maps (N, C, H/m, W/m) at the coarsest level: (N, C, rows, columns)."""
+        side = self.config.window
+        kernel = (min(side, features.shape[-2]), min(side, features.shape[-1]))
+        pool = F.max_pool2d if largest else F.avg_pool2d
+        # Rounded up, so that the last rows and columns are judged, too.
+        pooled: Tensor = pool(features, kernel, max(side // 2, 1), ceil_mode=True)
+        return pooled
+
+
+def receptive_radius(config: DetectorConfig) -> int:
+    """How far in pixels an output of ``Detector.forward`` can see on each side, rounded up to the size multiple."""
+    radius = 4 * 3  # stem, smoothing and the maps' convolution
+    for level, blocks in enumerate(config.blocks):
+        pixel = 2 ** (level + 2)
+        # Nearest-neighbour enlargement reaches less than a pixel of the level, its strided convolution one.
+        radius += pixel * (2 * blocks + 1)
+    multiple: int = 2 ** (len(config.channels) + 1)
+    rounded: int = -(-radius // multiple) * multiple
+    return rounded

@@ -1,0 +1,129 @@
+"""What a network is trained for: its loss, and the figure that tells how good it is."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from demoire.models.detector import AMPLITUDE_UNIT, Detector
+from demoire.models.unet import UNet
+from demoire.simulate.capture import Captures
+from demoire.training.labels import add_bands, amplitude_label, from_rms, visible
+from demoire.training.losses import LOSSES, gate_loss
+
+SOME, NONE = 0.02, 0.001
+"""Share of a window above which it counts as a positive, and below which as a negative, of the verdict."""
+
+
+class Task(Protocol):
+    """One purpose of training.
+
+    Attributes:
+        loss_name: the loss in a word or two, for the model card.
+        figure: what ``score`` measures, with its unit.
+        labels: whether ``score`` wants captures with labels.
+    """
+
+    @property
+    def loss_name(self) -> str: ...
+
+    @property
+    def figure(self) -> str: ...
+
+    @property
+    def labels(self) -> bool: ...
+
+    def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
+        """A number to lower, for pairs (N, 3, H, W) in [0, 1]."""
+        ...
+
+    def score(self, model: nn.Module, captures: Sequence[Captures]) -> float:
+        """How good the network is on held-out captures; more is better."""
+        ...
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """Moire image to clean image, and a gate that learns where there is moire at all.
+
+    Attributes:
+        loss_name: one of ``losses.LOSSES``.
+        gate_weight: weight of ``losses.gate_loss`` beside it.
+    """
+
+    loss_name: str = "pyramid_l1"
+    gate_weight: float = 0.05
+    figure: str = "PSNR gain (dB)"
+    labels: bool = False
+
+    def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
+        """The loss between pictures, and the gate's cross entropy by its weight."""
+        assert isinstance(model, UNet)
+        restored, logits = model.restore_and_judge(moire)
+        between = LOSSES[self.loss_name](restored.float(), clean)
+        return between + self.gate_weight * gate_loss(logits.float(), moire, clean)
+
+    @torch.no_grad()
+    def score(self, model: nn.Module, captures: Sequence[Captures]) -> float:
+        """Ratio (dB) of the mean squared errors before and after, over the whole set."""
+        before = after = 0.0
+        for pair in captures:
+            before += float((pair.moire - pair.clean).square().mean())
+            after += float((model(pair.moire).clamp(0, 1) - pair.clean).square().mean())
+        return 10 * math.log10(before / after)
+
+
+@dataclass(frozen=True)
+class Detecting:
+    """Where there is moire, how strong, and whether at all.
+
+    A quarter of each batch shows its targets, which have none; another quarter targets with bands of known strength.
+    """
+
+    loss_name: str = "cross entropy of mask and verdict, L1 of log amplitude"
+    figure: str = "mask IoU"
+    labels: bool = True
+
+    def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
+        """Cross entropy of mask and verdict, and the absolute difference of the amplitudes' logarithms."""
+        assert isinstance(model, Detector)
+        moire = self._varied(moire, clean)
+        amplitude = amplitude_label(moire, clean)
+        maps, features = model(moire)
+        mask = visible(amplitude).float()
+        masking = F.binary_cross_entropy_with_logits(maps[:, 1:].float(), mask)
+        steps = 255 / AMPLITUDE_UNIT
+        measuring = (torch.log1p(maps[:, :1].float() * 2) - torch.log1p(amplitude * steps * 2)).abs().mean()
+        return masking + measuring + self._verdict_loss(model, features, mask)
+
+    def _varied(self, moire: Tensor, clean: Tensor) -> Tensor:
+        quarter = len(moire) // 4
+        if not quarter:
+            return moire
+        seed = int(torch.randint(2**31, (1,)))
+        banded = add_bands(clean[quarter : 2 * quarter], torch.Generator().manual_seed(seed))
+        return torch.cat([clean[:quarter], (banded * 255).round() / 255, moire[2 * quarter :]])
+
+    @staticmethod
+    def _verdict_loss(model: Detector, features: Tensor, mask: Tensor) -> Tensor:
+        logits = model.judge(features)
+        coarse = F.adaptive_avg_pool2d(mask, (features.shape[-2], features.shape[-1]))
+        share = model.windows(coarse)[:, 0]
+        weight = ((share > SOME) | (share < NONE)).float()
+        each = F.binary_cross_entropy_with_logits(logits, (share > SOME).float(), reduction="none")
+        return (each * weight).sum() / weight.sum().clamp(min=1)
+
+    @torch.no_grad()
+    def score(self, model: nn.Module, captures: Sequence[Captures]) -> float:
+        """Intersection over union of the masks, over the whole set."""
+        both = either = 0
+        for pair in captures:
+            truth = visible(from_rms(pair.amplitude))
+            found = model(pair.moire)[0][:, 1:] > 0
+            both += int((truth & found).sum())
+            either += int((truth | found).sum())
+        return both / max(either, 1)
