@@ -12,6 +12,7 @@ from demoire.errors import DemoireError
 #: Name of each command -> (module, one line of help). A module has ``add_arguments(parser)`` and ``run(args) -> int``.
 COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("demoire.cli.restore", "remove moire from photos"),
+    "detect": ("demoire.cli.detect", "tell whether photos have moire, how strong, and where"),
     "collect": ("demoire.cli.collect", "gather freely licensed pictures from Debian packages"),
     "prepare": ("demoire.cli.prepare", "make a content store from clean pictures and rendered pages"),
     "simulate": ("demoire.cli.simulate", "photograph pictures on a simulated display"),
@@ -19,8 +20,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench-training": ("demoire.cli.bench_training", "time rendering against training"),
     "export": ("demoire.cli.export", "make a model folder from a training"),
     "models": ("demoire.cli.models", "list the models"),
+    "shares": ("demoire.cli.shares", "list or delete the links that visitors made"),
     "evaluate": ("demoire.cli.evaluate", "score models on photos with ground truth, or on clean pictures"),
     "evaluate-text": ("demoire.cli.evaluate_text", "score how well photographed text is read before and after"),
+    "evaluate-detector": ("demoire.cli.evaluate_detector", "score the detector on photos, textures and captures"),
     "lpips-weights": ("demoire.cli.lpips_weights", "convert perceptual features for evaluation and training"),
 }
 
