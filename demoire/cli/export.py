@@ -6,7 +6,7 @@ from pathlib import Path
 from demoire.catalog import WEIGHTS
 from demoire.errors import DataError
 from demoire.training.card import Figures, write_card
-from demoire.training.content import read_index
+from demoire.training.content import ContentStore, read_index
 from demoire.training.export import load_run, read_photo, write_model
 from demoire.training.presets import PRESETS, find_preset
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--content", type=Path, required=True, metavar="POOL", help="its content store; the card names it"
     )
     parser.add_argument(
-        "--photos", type=Path, nargs="+", required=True, help="real photos on which the halo is measured"
+        "--photos", type=Path, nargs="*", default=[], help="real photos on which a restoring model's halo is measured"
     )
     parser.add_argument(
         "--gate-shift",
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Writes config, weights, card and the catalogue's line."""
     preset = find_preset(args.preset)
     trained = load_run(args.run, preset, args.gate_shift)
+    preset.task.finish(trained.module, ContentStore(args.content, "val"), preset.simulator)
     entry = write_model(trained, preset, [read_photo(p) for p in args.photos], args.output, args.licence)
     figures = [_figures(text) for text in args.figures]
     write_card(

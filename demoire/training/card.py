@@ -22,23 +22,60 @@ _PAIR_COLUMNS = {
     "lpips": "LPIPS",
 }
 _CLEAN_COLUMNS = {"minimum": "lowest PSNR to the input", "mean": "mean"}
+_DETECTOR_COLUMNS = {
+    "positives": "with moire",
+    "negatives": "without",
+    "auc": "AUC",
+    "accuracy": "accuracy",
+    "false_alarms": "false alarms",
+    "strength_correlation": "strength, rank correlation",
+    "mask_iou": "mask IoU",
+}
+
+
+_SCORES = (
+    "PSNR and SSIM after a photometric fit to the truth (raw: before it); `bands`: drop of the moire left in flat\n"
+    "areas; `improved`: share of the pictures where it dropped. A blur gains in PSNR and SSIM, too; therefore it\n"
+    "stands beside."
+)
+_VERDICTS = (
+    "The verdict is at a probability of 0.5, set on simulated captures alone. Strength is compared with the true\n"
+    "amplitude (simulated) or with the difference to the truth after a photometric fit (real pairs)."
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A kind of evaluation: the command (``{name}`` is the data set, ``{id}`` the model), its figures, meaning."""
+
+    command: str
+    columns: Mapping[str, str]
+    meaning: str
+
+
+#: By the key under which the JSON lists single pictures.
+REPORTS: Mapping[str, Report] = {
+    "pairs": Report("evaluate --pairs {name} --model {id}", _PAIR_COLUMNS, _SCORES),
+    "clean": Report("evaluate --clean {name} --model {id}", _CLEAN_COLUMNS, _SCORES),
+    "pictures": Report("evaluate-detector {name}", _DETECTOR_COLUMNS, _VERDICTS),
+}
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What ``evaluate --json`` found on a data set: candidate -> figure -> value; ``clean``: there was no truth."""
+    """What an evaluation with ``--json`` found on a data set: ``summary`` is candidate or set -> figure -> value."""
 
     name: str
-    clean: bool
+    report: Report
     summary: Mapping[str, Mapping[str, float | None]]
 
     @classmethod
     def read(cls, name: str, path: Path) -> "Figures":
-        """Reads the output of ``evaluate --json``; raises DataError if it is something else."""
+        """Reads the output of ``evaluate --json`` or ``evaluate-detector --json``; DataError if it is neither."""
         try:
             data = json.loads(path.read_text())
-            return cls(name, "clean" in data, data["summary"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return cls(name, next(report for key, report in REPORTS.items() if key in data), data["summary"])
+        except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
             raise DataError(f"{path} is not what evaluate --json writes; run it again with --json > {path}.") from error
 
 
@@ -54,8 +91,8 @@ def write_card(
     """Writes ``folder/README.md``; raises OutputError where that cannot be."""
     parts = [
         _front_matter(entry),
-        _head(entry),
-        _limits(),
+        _head(entry, preset),
+        _limits(preset),
         _figures(entry, figures),
         _training(preset, trained, history),
         _data(content),
@@ -76,48 +113,35 @@ tags: [demoireing, image-restoration, {entry.family}, {entry.architecture}]
 """
 
 
-def _head(entry: ModelEntry) -> str:
+def _head(entry: ModelEntry, preset: Preset) -> str:
     size = sum(file.size for file in entry.files.values()) / 1e6
+    restoring = f"python -m demoire restore PHOTO -o restored.png --model {entry.id}"
+    usage = restoring if preset.task.restores else f"python -m demoire {entry.id} PHOTO"
     return f"""# {entry.id}
 
 {entry.summary["en"]}
 
 Architecture `{entry.architecture}`, {entry.parameters / 1e6:.2f} M parameters, {entry.macs_per_pixel / 1000:.1f} kMAC
-per pixel, {size:.1f} MB. Input and output: (N, 3, H, W) sRGB in [0, 1].
+per pixel, {size:.1f} MB. Input: (N, 3, H, W) sRGB in [0, 1].
 
-    python -m demoire restore PHOTO -o restored.png --model {entry.id}
+    {usage}
 """
 
 
-def _limits() -> str:
-    return """## Where it fails
-
-* Wide rings (100 px and more) over light areas are only partly removed.
-* Strong grids that look like fabric or mesh may be left; fabric that looks like a pixel grid may be softened.
-* Tone and colour stay as photographed: a white page that came out grey stays grey.
-"""
+def _limits(preset: Preset) -> str:
+    return "\n".join(["## Where it fails", "", *(f"* {line}" for line in preset.limits), ""])
 
 
 def _figures(entry: ModelEntry, figures: Sequence[Figures]) -> str:
     lines = ["## Figures", ""]
     if not figures:
         return "\n".join([*lines, "Not evaluated yet.", ""])
-    lines.append(
-        "PSNR and SSIM after a photometric fit to the truth (raw: before it); `bands`: drop of the moire left in flat\n"
-        "areas; `improved`: share of the pictures where it dropped. A blur gains in PSNR and SSIM, too; therefore it\n"
-        "stands beside."
-    )
+    lines += dict.fromkeys(found.report.meaning for found in figures)
     for found in figures:
-        option = "--clean" if found.clean else "--pairs"
+        command = found.report.command.format(name=found.name, id=entry.id)
         perceptual = " --perceptual DIR" if any(row.get("lpips") for row in found.summary.values()) else ""
-        lines += [
-            "",
-            f"### {found.name}",
-            "",
-            f"    python -m demoire evaluate {option} {found.name} --model {entry.id}{perceptual} --json",
-            "",
-        ]
-        lines += _table(found.summary, _CLEAN_COLUMNS if found.clean else _PAIR_COLUMNS)
+        lines += ["", f"### {found.name}", "", f"    python -m demoire {command}{perceptual} --json", ""]
+        lines += _table(found.summary, found.report.columns)
     return "\n".join([*lines, ""])
 
 
@@ -132,9 +156,11 @@ def _table(summary: Mapping[str, Mapping[str, float | None]], columns: Mapping[s
 def _cell(key: str, value: float | None) -> str:
     if value is None:
         return "-"
-    if key == "improved":
+    if key in {"improved", "accuracy", "false_alarms"}:
         return f"{value:.0%}"
-    return f"{value:.3f}" if key in {"ssim", "lpips"} else f"{value:.2f}"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.3f}" if key in {"ssim", "lpips", "auc"} else f"{value:.2f}"
 
 
 def _training(preset: Preset, trained: Trained, history: str) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -58,7 +58,8 @@ def load_run(run: Path, preset: Preset, gate_shift: float = 0.0) -> Trained:
             f"The checkpoint in {run} is of another network than the preset's; give its own preset."
         ) from error
     module.requires_grad_(False).eval()
-    cast(UNet, module).gate.bias.add_(gate_shift)  # type: ignore[union-attr]
+    if isinstance(module, UNet):
+        module.gate.bias.add_(gate_shift)  # type: ignore[union-attr]
     return Trained(module, progress, gate_shift)
 
 
@@ -119,8 +120,10 @@ def write_model(trained: Trained, preset: Preset, photos: Sequence[Tensor], targ
         OutputError: the folder cannot be written.
     """
     needs: Needs = trained.module.needs  # type: ignore[assignment]
-    needs = replace(needs, halo=measure_halo(trained.module, needs, photos))
-    half = half_costs_little(trained.module, photos, needs.size_multiple)
+    half = False
+    if preset.task.restores:
+        needs = replace(needs, halo=measure_halo(trained.module, needs, photos))
+        half = half_costs_little(trained.module, photos, needs.size_multiple)
     state = {k: (v.half() if half else v).contiguous() for k, v in trained.module.state_dict().items()}
     config = {
         "format": 1,

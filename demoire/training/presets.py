@@ -24,6 +24,7 @@ class Preset:
         clip: largest norm of the gradient.
         ema: decay of the moving average of the weights; the average is what is validated and exported.
         summary: language -> one line for the catalogue.
+        limits: where it fails, for the card.
     """
 
     model_id: str = "cnn"
@@ -46,6 +47,11 @@ class Preset:
         ("en", "The safest picture: removes bands and pixel grids, keeps colours and text."),
         ("zh-CN", "最稳妥的结果：去除条纹和像素网格，保留颜色和文字。"),
     )
+    limits: tuple[str, ...] = (
+        "Wide rings (100 px and more) over light areas are only partly removed.",
+        "Strong grids that look like fabric or mesh may be left; fabric that looks like a pixel grid may be softened.",
+        "Tone and colour stay as photographed: a white page that came out grey stays grey.",
+    )
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -62,6 +68,10 @@ PRESETS: Mapping[str, Preset] = {
         summary=(
             ("en", "Tells whether a photo has moire, how strong it is, and where."),
             ("zh-CN", "判断照片有没有摩尔纹、有多强、在哪里。"),
+        ),
+        limits=(
+            "Strength is that of bands up to about 75 px wide; wider rings are seen, but underestimated.",
+            "The probability is calibrated where half of the pictures have moire; real collections differ.",
         ),
     ),
 }

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from demoire.models.detector import AMPLITUDE_UNIT, Detector
 from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
+from demoire.simulate.config import SimulatorConfig
+from demoire.training.calibration import calibrate
+from demoire.training.content import ContentStore
 from demoire.training.labels import add_bands, amplitude_label, from_rms, visible
 from demoire.training.losses import LOSSES, gate_loss
 
@@ -37,6 +40,15 @@ class Task(Protocol):
     @property
     def labels(self) -> bool: ...
 
+    @property
+    def restores(self) -> bool:
+        """Whether the network gives a picture of its input's size."""
+        ...
+
+    def finish(self, model: nn.Module, store: ContentStore, simulator: SimulatorConfig) -> None:
+        """The last touches to trained weights, on held-out content."""
+        ...
+
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
         """A number to lower, for pairs (N, 3, H, W) in [0, 1]."""
         ...
@@ -59,6 +71,10 @@ class Restoring:
     gate_weight: float = 0.05
     figure: str = "PSNR gain (dB)"
     labels: bool = False
+    restores: bool = True
+
+    def finish(self, model: nn.Module, store: ContentStore, simulator: SimulatorConfig) -> None:
+        """Nothing is left to do."""
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
         """The loss between pictures, and the gate's cross entropy by its weight."""
@@ -87,6 +103,12 @@ class Detecting:
     loss_name: str = "cross entropy of mask and verdict, L1 of log amplitude"
     figure: str = "mask IoU"
     labels: bool = True
+    restores: bool = False
+
+    def finish(self, model: nn.Module, store: ContentStore, simulator: SimulatorConfig) -> None:
+        """Calibrates the verdict."""
+        assert isinstance(model, Detector)
+        calibrate(model, store, simulator)
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
         """Cross entropy of mask and verdict, and the absolute difference of the amplitudes' logarithms."""

@@ -1,0 +1,81 @@
+"""Is there moire in a picture, how strong, and where? A frozen answer from the detector."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from demoire.picture import Picture
+
+if TYPE_CHECKING:
+    from demoire.loading import ModelCache
+
+DETECTOR = "detector"
+#: Side in pixels of a position of ``Detection.mask``.
+CELL = 4
+#: Amplitude, in 1/255, from which on the strength is 1.
+FULL_STRENGTH = 32.0
+_LEVELS = ((0.4, "strong"), (0.15, "medium"), (0.0, "weak"))
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What the detector says of a picture.
+
+    Attributes:
+        probability: that there is moire anywhere, calibrated on simulated captures, 0 to 1; the verdict is at 0.5.
+        strength: amplitude of the moire where it is visible, over ``FULL_STRENGTH``/255, 0 to 1: that of a sine with
+            the same RMS.
+        area: share of the picture where it is visible, 0 to 1.
+        mask: (ceil(H/4), ceil(W/4)) bool: where it is visible.
+        seconds: from start to end, loading included.
+    """
+
+    probability: float
+    strength: float
+    area: float
+    mask: NDArray[np.bool_]
+    seconds: float
+
+    @property
+    def found(self) -> bool:
+        """Whether there is moire."""
+        return self.probability >= 0.5
+
+    @property
+    def level(self) -> str:
+        """ "none", "weak", "medium" or "strong"."""
+        if not self.found:
+            return "none"
+        return next(name for least, name in _LEVELS if self.strength >= least)
+
+
+def detect(picture: Picture, models: "ModelCache | None" = None) -> Detection:
+    """Looks for moire at the picture's own scale, on the CPU; large pictures in windows.
+
+    Raises:
+        UnknownNameError, WeightsError: as ``load_model``.
+    """
+    from demoire.loading import ModelCache
+    from demoire.look import look
+
+    started = time.monotonic()
+    logits, amplitude, mask = look((models or ModelCache()).get(DETECTOR), picture.pixels)
+    return conclude(logits, amplitude, mask, time.monotonic() - started)
+
+
+def conclude(
+    logits: NDArray[np.float32], amplitude: NDArray[np.float32], mask: NDArray[np.bool_], seconds: float
+) -> Detection:
+    """From the maps that ``look`` gives to the answer; the window with the most moire counts."""
+    inside = amplitude[mask]
+    strength = float(np.sqrt(np.square(inside).mean())) / FULL_STRENGTH if inside.size else 0.0
+    return Detection(
+        probability=float(1 / (1 + np.exp(-logits.max()))),
+        strength=min(strength, 1.0),
+        area=float(mask.mean()),
+        mask=mask,
+        seconds=seconds,
+    )

@@ -1,0 +1,227 @@
+"""The detector: labels by closed forms, pooling over windows, calibration, what ``detect`` makes of the maps."""
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from demoire.cli import main
+from demoire.detect import Detection, conclude, detect
+from demoire.errors import WeightsError
+from demoire.evaluate_detector import Scored, summarise
+from demoire.loading import ModelCache, load_model
+from demoire.look import look
+from demoire.models import build_model
+from demoire.models.detector import Detector
+from demoire.picture import Picture
+from demoire.simulate.capture import VISIBLE
+from demoire.tiling import predict_image
+from demoire.training.calibration import platt_scaling
+from demoire.training.labels import PEAK, add_bands, amplitude_label, visible
+from demoire.training.tasks import Detecting
+from tests.tiny import write_model
+
+SMALL = {"channels": (6, 8, 8), "blocks": (0, 1, 1), "evidence": 4, "hidden": 5, "window": 4}
+
+
+def small_detector(seed: int = 0) -> Detector:
+    torch.manual_seed(seed)
+    model = build_model("detector", **SMALL)
+    assert isinstance(model, Detector)
+    return model.eval().requires_grad_(False)
+
+
+def stripes(amplitude: float, period: float, side: int = 192) -> Tensor:
+    wave = amplitude * torch.sin(2 * math.pi * torch.arange(side) / period)
+    return wave.expand(1, 3, side, side)
+
+
+@pytest.mark.parametrize("amplitude", [8 / 255, 20 / 255])
+@pytest.mark.parametrize("period", [14, 24])
+def test_label_is_the_amplitude_of_a_sine(amplitude: float, period: float) -> None:
+    clean = torch.full((1, 3, 192, 192), 0.5)
+    label = amplitude_label(clean + stripes(amplitude, period), clean)
+    assert label.shape == (1, 1, 48, 48)
+    assert label.mean().item() == pytest.approx(amplitude, rel=0.12)
+    assert visible(label).all()
+
+
+def test_label_passes_over_a_change_of_tone_and_weak_noise() -> None:
+    torch.manual_seed(1)
+    clean = torch.full((1, 3, 128, 128), 0.5)
+    assert not amplitude_label(clean + 0.1, clean).any()
+    assert not visible(amplitude_label(clean + 4 / 255 * torch.randn_like(clean), clean)).any()
+
+
+def test_bands_are_drawn_on_part_of_a_picture_and_in_all_strengths() -> None:
+    clean = torch.full((24, 3, 96, 96), 0.5)
+    generator = torch.Generator().manual_seed(3)
+    difference = (add_bands(clean, generator) - clean).abs()
+    touched = (difference.sum(1) > 1 / 255).float().mean((1, 2))
+    assert 0.2 < touched.mean() < 0.7
+    assert difference.amax((1, 2, 3)).max() < 40 / 255 * 3
+    assert difference.amax((1, 2, 3)).std() > 5 / 255
+
+
+@pytest.mark.parametrize("size", [(16, 16), (48, 112), (64, 64)])
+def test_shapes_and_windows(size: tuple[int, int]) -> None:
+    model = small_detector()
+    maps, features = model(torch.rand(2, 3, *size))
+    assert maps.shape == (2, 2, size[0] // 4, size[1] // 4)
+    assert (maps[:, 0] >= 0).all()
+    assert features.shape == (2, 8, size[0] // 16, size[1] // 16)
+    rows, columns = (max(math.ceil((side // 16 - 4) / 2), 0) + 1 for side in size)
+    assert model.judge(features).shape == (2, rows, columns)
+
+
+def test_every_position_is_in_a_window() -> None:
+    model = small_detector()
+    for height in range(1, 12):
+        for place in range(height):
+            features = torch.zeros(1, 1, height, 5)
+            features[0, 0, place] = 1
+            assert model.windows(features, largest=True).max() == 1
+            assert model.windows(features).max() >= 1 / 4
+
+
+def test_tiles_give_the_maps_of_the_whole() -> None:
+    model = small_detector()
+    needs = model.needs
+    image = torch.rand(3, 160, 720)
+    whole, _ = model(image[None])
+
+    def amplitude(x: Tensor) -> Tensor:
+        return model(x)[0].repeat_interleave(4, 2).repeat_interleave(4, 3)
+
+    tiled = predict_image(amplitude, image, needs.size_multiple, needs.halo, 2 * needs.halo + 64)
+    assert (tiled[:, ::4, ::4] - whole[0]).abs().max() < 1e-5
+
+
+def test_strength_and_area_are_those_of_the_mask() -> None:
+    amplitude = np.full((16, 16), 16, np.float32)
+    mask = np.zeros((16, 16), bool)
+    mask[:8] = True
+    amplitude[8:] = 99
+    found = conclude(np.array([[-4.0, 2.0]], np.float32), amplitude, mask, 0.1)
+    assert found.strength == 0.5
+    assert found.area == 0.5
+    assert found.probability == pytest.approx(1 / (1 + math.exp(-2)))
+    assert (found.found, found.level) == (True, "strong")
+
+
+def test_no_mask_is_no_strength() -> None:
+    found = conclude(np.array([[-2.0]], np.float32), np.ones((4, 4), np.float32), np.zeros((4, 4), bool), 0.1)
+    assert (found.strength, found.area, found.level) == (0.0, 0.0, "none")
+
+
+def test_another_model_is_refused(weights: Path) -> None:
+    with pytest.raises(WeightsError, match="does not detect"):
+        look(load_model("tiny", weights=weights), np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 33), (300, 41)])
+def test_small_and_odd_pictures_are_looked_at(detector_weights: Path, size: tuple[int, int]) -> None:
+    found = detect(Picture(np.zeros((*size, 3), np.uint8)), ModelCache(weights=detector_weights))
+    assert found.mask.shape == (math.ceil(size[0] / 4), math.ceil(size[1] / 4))
+
+
+def test_sixteen_bits_are_seen_like_eight(detector_weights: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    models = ModelCache(weights=detector_weights)
+    first, second = (detect(Picture(p), models) for p in (pixels, pixels.astype(np.uint16) * 257))
+    assert first.probability == pytest.approx(second.probability, abs=1e-5)
+    assert np.array_equal(first.mask, second.mask)
+
+
+def test_platt_scaling_finds_the_scale_of_known_probabilities() -> None:
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randn(4000, generator=generator) * 2
+    positive = torch.rand(4000, generator=generator) < torch.sigmoid(truth)
+    scale, shift = platt_scaling((truth - 0.7) / 3, positive)
+    assert scale == pytest.approx(3, rel=0.1)
+    assert shift == pytest.approx(0.7, abs=0.15)
+
+
+def test_platt_scaling_of_separable_classes_stays_finite() -> None:
+    scale, shift = platt_scaling(torch.tensor([-2.0, -1.0, 1.0, 2.0]), torch.tensor([False, False, True, True]))
+    assert 0 < scale < 10
+    assert abs(shift) < 0.1
+
+
+def test_detecting_learns_to_see_stripes() -> None:
+    model = small_detector().requires_grad_(True).train()
+    task = Detecting()
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    clean = torch.rand(4, 3, 1, 1).expand(4, 3, 64, 64) * 0.5 + 0.25
+    moire = clean + torch.cat([stripes(20 / 255, 12, 64) * side for side in (0, 1, 0, 1)])
+    losses = []
+    for _ in range(40):
+        loss = task.loss(model, moire, clean)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+
+
+def test_summary_counts_right_verdicts() -> None:
+    def seen(probability: float, strength: float = 0.0) -> Detection:
+        return Detection(probability, strength, 0.1, np.zeros((1, 1), bool), 0.0)
+
+    scored = [
+        Scored("a", True, seen(0.9, 0.5), 0.4),
+        Scored("b", True, seen(0.4, 0.2), 0.3),
+        Scored("c", True, seen(0.7, 0.1), 0.1),
+        Scored("d", False, seen(0.6)),
+        Scored("e", False, seen(0.1)),
+    ]
+    summary = summarise(scored)
+    assert (summary.positives, summary.negatives) == (3, 2)
+    assert summary.auc == pytest.approx(5 / 6)
+    assert summary.accuracy == pytest.approx(3 / 5)
+    assert summary.false_alarms == 0.5
+    assert summary.strength_correlation == pytest.approx(1)
+
+
+def test_visible_threshold_is_the_simulators() -> None:
+    assert not visible(torch.tensor(VISIBLE * PEAK * 0.99))
+    assert visible(torch.tensor(VISIBLE * PEAK * 1.01))
+
+
+@pytest.fixture(scope="module")
+def detector_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    model = small_detector()
+    write_model(folder, "detector", model.state_dict(), asdict(model.needs), "detector", "detector", SMALL)
+    return folder
+
+
+def test_command_line(detector_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo, broken = tmp_path / "a photo.png", tmp_path / "broken.jpg"
+    Image.new("RGB", (50, 31), "grey").save(photo)
+    broken.write_bytes(b"no picture")
+    arguments = ["detect", str(photo), str(broken), "--weights", str(detector_weights), "--mask", str(tmp_path / "m")]
+    assert main([*arguments, "--json"]) == 1
+    out, error = capsys.readouterr()
+    first, second = map(json.loads, out.splitlines())
+    assert first["input"] == str(photo)
+    assert 0 <= first["probability"] <= 1
+    assert 0 <= first["strength"] <= 1
+    assert 0 <= first["area"] <= 1
+    with Image.open(first["mask"]) as mask:
+        assert mask.size == (50, 31)
+    assert second["input"] == str(broken)
+    assert second["error"] in error
+    assert main(["detect", str(photo), "--weights", str(detector_weights)]) == 0
+    assert "probability" in capsys.readouterr().out
+
+
+def test_detector_settings_are_checked() -> None:
+    with pytest.raises(ValueError, match="one number of blocks"):
+        build_model("detector", **{**SMALL, "blocks": (1,)})

@@ -1,0 +1,57 @@
+"""Model folders for tests."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TINY_FIELDS = {"channels": [4, 8], "encoder_blocks": [0, 1], "decoder_blocks": [1], "context_blocks": 1}
+
+
+def write_model(
+    weights: Path,
+    model_id: str,
+    state: "dict[str, Tensor]",
+    needs: dict[str, object],
+    family: str = "cnn",
+    architecture: str = "unet",
+    fields: Mapping[str, object] = TINY_FIELDS,
+) -> None:
+    """Adds a model (of the tiny architecture) to a folder of weights and its catalogue, as the export command does."""
+    from safetensors.torch import save_file
+
+    folder = weights / model_id
+    folder.mkdir(parents=True)
+    save_file(state, folder / "model.safetensors")
+    config = {
+        "format": 1,
+        "id": model_id,
+        "family": family,
+        "architecture": architecture,
+        "fields": fields,
+        "needs": needs,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    files = {}
+    for path in sorted(folder.iterdir()):
+        data = path.read_bytes()
+        files[path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    path = weights / "catalog.json"
+    catalog = json.loads(path.read_text()) if path.exists() else {"models": {}}
+    catalog["models"][model_id] = {
+        "family": family,
+        "architecture": architecture,
+        "repo": None,
+        "revision": None,
+        "files": files,
+        "licence": "MIT",
+        "parameters": sum(tensor.numel() for tensor in state.values()),
+        "macs_per_pixel": 500,
+        "summary": {"en": "For tests.", "zh-CN": "用于测试。"},
+        "bundled": True,
+    }
+    path.write_text(json.dumps(catalog))
