@@ -1,8 +1,8 @@
 """What lies behind a link: a bundle of files, described by its ``share.json``, whose format has a version.
 
-Format 1 is a JSON object with ``"format": 1`` and the fields of ``Bundle``. Times are seconds since 1970 UTC; ``panes``
-name their ``file``; ``files`` maps each file of the bundle to its SHA-256 and size. A later format adds a reader here and
-keeps the former ones: links outlive upgrades.
+Format 1 is a JSON object with ``"format": 1`` and the fields of ``Bundle``: times are seconds since 1970 UTC, ``panes``
+name their ``file``, ``files`` maps each file of the bundle to its SHA-256 and size. A later format adds a reader here
+and keeps the former ones: links outlive upgrades.
 """
 
 import json
