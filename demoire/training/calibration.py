@@ -39,7 +39,8 @@ def platt_scaling(logits: Tensor, positive: Tensor) -> tuple[float, float]:
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return float(both[0]), float(both[1])
+    scale, shift = both.detach().tolist()
+    return scale, shift
 
 
 @torch.no_grad()

@@ -8,18 +8,23 @@ from torch import Tensor
 
 from demoire.simulate.capture import VISIBLE, local_rms
 
-NOISE = 3.0 / 255
-"""Local RMS that noise and JPEG leave in most captures, taken off in power: then the mask agrees best with the one that
-is rendered without them (intersection over union .89 on 20 captures)."""
+NOISY = 4.0 / 255
+"""Local RMS below which the difference of a capture and its target counts as noise and JPEG: with this the mask agrees
+best with the one that is rendered without them (intersection over union .89 on 20 captures)."""
 PEAK = math.sqrt(2)
 CELL = 4
 
 
-def amplitude_label(moire: Tensor, clean: Tensor) -> Tensor:
-    """Amplitude of the visible moire, in [0, 1] of the range of values, (N, 1, H/4, W/4): that of a sine of its RMS."""
+def amplitude_label(moire: Tensor, clean: Tensor, least: float = NOISY) -> Tensor:
+    """Amplitude of the visible moire, in [0, 1] of the range of values, (N, 1, H/4, W/4): that of a sine of its RMS.
+
+    Args:
+        least: local RMS below which a difference counts as none; 0 for pairs without noise.
+    """
     # Not in bfloat16: the labels would be rounded to steps of 1/256 of the largest.
     with torch.autocast(moire.device.type, enabled=False):
-        return from_rms((local_rms(moire - clean).square() - NOISE**2).clamp(min=0).sqrt())
+        rms = local_rms(moire - clean)
+        return from_rms(rms * (rms > least))
 
 
 def from_rms(rms: Tensor) -> Tensor:

@@ -113,22 +113,23 @@ class Detecting:
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
         """Cross entropy of mask and verdict, and the absolute difference of the amplitudes' logarithms."""
         assert isinstance(model, Detector)
-        moire = self._varied(moire, clean)
-        amplitude = amplitude_label(moire, clean)
-        maps, features = model(moire)
+        image, amplitude = self._varied(moire, clean)
+        maps, features = model(image)
         mask = visible(amplitude).float()
         masking = F.binary_cross_entropy_with_logits(maps[:, 1:].float(), mask)
         steps = 255 / AMPLITUDE_UNIT
         measuring = (torch.log1p(maps[:, :1].float() * 2) - torch.log1p(amplitude * steps * 2)).abs().mean()
         return masking + measuring + self._verdict_loss(model, features, mask)
 
-    def _varied(self, moire: Tensor, clean: Tensor) -> Tensor:
+    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """What is shown, and the amplitude of its moire."""
         quarter = len(moire) // 4
-        if not quarter:
-            return moire
+        plain, bare, rest = clean[:quarter], clean[quarter : 2 * quarter], slice(2 * quarter, None)
         seed = int(torch.randint(2**31, (1,)))
-        banded = add_bands(clean[quarter : 2 * quarter], torch.Generator().manual_seed(seed))
-        return torch.cat([clean[:quarter], (banded * 255).round() / 255, moire[2 * quarter :]])
+        banded = add_bands(bare, torch.Generator().manual_seed(seed))
+        image = torch.cat([plain, (banded * 255).round() / 255, moire[rest]])
+        known = amplitude_label(torch.cat([plain, banded]), torch.cat([plain, bare]), least=0.0)
+        return image, torch.cat([known, amplitude_label(moire[rest], clean[rest])])
 
     @staticmethod
     def _verdict_loss(model: Detector, features: Tensor, mask: Tensor) -> Tensor:
