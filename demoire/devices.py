@@ -13,7 +13,8 @@ from demoire.errors import DeviceError, UnknownNameError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
-_CPU_BUDGET = 400 << 20  # more does not make a CPU faster, but each tile longer to wait for
+# More than this makes no CPU faster, but each tile longer to wait for; less, and large pictures are computed twice.
+_CPU_BUDGET, _CPU_BUDGET_PER_PIXEL = 900_000_000, 10
 _SHARE = 0.6
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -50,14 +51,17 @@ def choose_dtype(name: str, preferred: str, device: torch.device) -> torch.dtype
     return DTYPES[name]
 
 
-def memory_budget(device: torch.device) -> int:
-    """Bytes that a network's activations may take on ``device``: a share of what is free, at most 400 MB on a CPU."""
+def memory_budget(device: torch.device, pixels: int = 0) -> int:
+    """Bytes that a network's activations may take on ``device`` for a picture of ``pixels``: a share of what is free.
+
+    On a CPU at most 900 MB and 10 bytes for each pixel: overlaps then cost about the same for pictures of any size.
+    """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int((free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)) * _SHARE)
     if device.type == "mps":
         return int((torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()) * _SHARE)
-    return min(int(_free_host_memory() * _SHARE), _CPU_BUDGET)
+    return min(int(_free_host_memory() * _SHARE), _CPU_BUDGET + _CPU_BUDGET_PER_PIXEL * pixels)
 
 
 def _free_host_memory() -> int:

@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 _PROBE_SIDE = 128
+_WORK_SPACE = 1.3  # what operations use inside themselves, over what the probe sees
 
 
 class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -61,3 +62,8 @@ def bytes_per_pixel(
     with PeakMemory() as memory:
         predictor(probe)
     return float(memory.peak) / side**2 + channels * probe.element_size()
+
+
+def largest_area(predictor: Callable[..., object], multiple: int, budget: float) -> float:
+    """Pixels of the largest tile that ``predictor`` computes within ``budget`` bytes, work space included."""
+    return budget / (bytes_per_pixel(predictor, torch.device("cpu"), multiple) * _WORK_SPACE)

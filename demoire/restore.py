@@ -1,6 +1,6 @@
 """Restoring: frozen options in, an event per tile out, a frozen result at the end."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,8 @@ class RestoreOptions:
         dtype: "auto" (what the model prefers where the device is fast at it), "float32", "bfloat16", "float16".
         tile: side in pixels of the square that the network sees at once, halo included; None: as memory allows.
         memory_budget: bytes that the network's activations may take; None: measured.
-        deadline: seconds after which to give up, looked at after every tile; None: none.
-        first: a box of the picture whose tiles are computed first (what the visitor looks at); None: from the top.
+        deadline: seconds after which to give up; None: none.
+        first: a box of the picture that is computed first (what the visitor looks at); None: from the top.
     """
 
     model: str = "cnn"
@@ -43,10 +43,12 @@ class TileDone:
     Attributes:
         index: how many tiles are done, this one included (from 1).
         total: how many there will be; grows when memory runs out and tiles are divided.
-        box: the tile's place in the picture, halo excluded; the boxes of a run cover the picture exactly once.
+        box: the tile's place in the picture, halo excluded. The boxes of a run cover the picture exactly once, but for
+            a small first one (``RestoreOptions.first``), which is part of a larger one later.
         pixels: (h, w, 3) restored RGB of that box in the picture's dtype; a read-only view of the result.
         megapixels_per_second: so far.
         seconds_left: estimate.
+        share: how much of the work is done, 0 to 1.
     """
 
     index: int
@@ -55,6 +57,7 @@ class TileDone:
     pixels: Samples
     megapixels_per_second: float
     seconds_left: float
+    share: float
 
 
 @dataclass(frozen=True)
@@ -83,18 +86,22 @@ class Restored:
 
 
 def restore(
-    picture: Picture, options: RestoreOptions, models: "ModelCache | None" = None
+    picture: Picture,
+    options: RestoreOptions,
+    models: "ModelCache | None" = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Generator[TileDone | Restored, None, None]:
     """Restores ``picture`` tile by tile; the last item is ``Restored``. Closing the generator cancels and frees memory.
 
-    ``models`` keeps loaded models between calls. Nothing is loaded before the first item is asked for.
+    ``models`` keeps loaded models between calls. ``cancelled`` is asked often, within tiles too. Nothing is loaded
+    before the first item is asked for.
 
     Raises:
         UnknownNameError, WeightsError: as ``load_model``.
         DeviceError: the device does not exist here; MemoryShortError: not even the smallest tile fits the CPU's memory.
-        CancelledError: the deadline passed.
+        CancelledError: the deadline passed, or ``cancelled`` said so.
     """
     from demoire.loading import ModelCache
-    from demoire.run import run
+    from demoire.run import Stop, run
 
-    yield from run(picture, options, models or ModelCache())
+    yield from run(picture, options, models or ModelCache(), Stop(options.deadline, cancelled))

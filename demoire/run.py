@@ -2,27 +2,29 @@
 
 import copy
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from demoire.catalog import find_model
 from demoire.devices import choose_device, choose_dtype, memory_budget, on_zero_gpu
 from demoire.errors import CancelledError, WeightsError
 from demoire.inference import Lane, Setback, WindowDone, infer
 from demoire.loading import LoadedModel, ModelCache
-from demoire.memory import bytes_per_pixel
+from demoire.memory import largest_area
 from demoire.picture import Notice, Picture, Samples
 from demoire.restore import Box, Restored, RestoreOptions, TileDone
-from demoire.tiling import Grid, Layer, Predictor, Window, nearest_first, plan_square, plan_within
+from demoire.tiling import Grid, Layer, Predictor, Window, nearest_first, plan_square, plan_within, window_of
 
 _CPU = torch.device("cpu")
 _LARGEST_BATCH = 16
-_WORK_SPACE = 1.3  # what operations use inside themselves, over what the probe sees
+_FIRST_MACS = 3e10  # for what is looked at: half a second on two cores
 _ZERO_GPU_RATE = 2e12  # multiply-accumulates per second that a ZeroGPU slice surely gives
 _ZERO_GPU_SECONDS = (20, 120)
 
@@ -35,7 +37,48 @@ _SETBACKS = {
 _TILED = Notice("tiled_anyway", "This model looks at the whole picture, which was too large; tiles may differ in tone.")
 
 
-def estimate_seconds(picture: Picture, options: RestoreOptions, models: ModelCache) -> int:
+class Stop:
+    """Whether a run is to end early: its ``deadline`` in seconds from now, and what ``cancelled`` answers."""
+
+    def __init__(self, deadline: float | None = None, cancelled: Callable[[], bool] | None = None) -> None:
+        self._deadline = deadline
+        self._cancelled = cancelled
+        self._started = time.monotonic()
+
+    def check(self) -> None:
+        """Raises CancelledError where the time is over or somebody wants it to end."""
+        if self._cancelled and self._cancelled():
+            raise CancelledError("The run was cancelled; start it again to go on.")
+        if self._deadline is not None and time.monotonic() - self._started > self._deadline:
+            raise CancelledError(
+                f"The time limit of {self._deadline:g} s passed; choose a faster model or a smaller picture."
+            )
+
+    def __reduce__(self) -> tuple[type["Stop"], tuple[float | None]]:
+        """Travels to another process without the question, which cannot be asked from there."""
+        return Stop, (self._deadline,)
+
+
+class _Watched(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Looks before every operation of this thread whether to stop, so that no large tile has to be waited for."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._stop = stop
+
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Runs the operation unless it is time to stop."""
+        self._stop.check()
+        return func(*args, **(kwargs or {}))
+
+
+def estimate_seconds(picture: Picture, options: RestoreOptions, models: ModelCache, stop: Stop) -> int:
     """Seconds to ask a ZeroGPU Space for, by the picture's size and the model's cost."""
     work = find_model(options.model, models.weights).macs_per_pixel * picture.height * picture.width
     shortest, longest = _ZERO_GPU_SECONDS
@@ -43,7 +86,9 @@ def estimate_seconds(picture: Picture, options: RestoreOptions, models: ModelCac
 
 
 @on_zero_gpu(estimate_seconds)
-def run(picture: Picture, options: RestoreOptions, models: ModelCache) -> Generator[TileDone | Restored, None, None]:
+def run(
+    picture: Picture, options: RestoreOptions, models: ModelCache, stop: Stop
+) -> Generator[TileDone | Restored, None, None]:
     """As ``demoire.restore.restore``."""
     started = time.monotonic()
     loaded = models.get(options.model)
@@ -53,19 +98,18 @@ def run(picture: Picture, options: RestoreOptions, models: ModelCache) -> Genera
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, needs.dtype, device)
     grid = Grid(picture.height, picture.width, needs.size_multiple, needs.halo)
-    lanes, windows, notices = _plan(loaded, options, grid, device, dtype)
-    progress = _Progress(picture, windows, started, options.deadline)
+    lanes, windows, notices = _plan(loaded, options, grid, device, dtype, stop)
+    progress = _Progress(picture, windows)
     with closing(infer(lanes, [Layer(picture.pixels)], grid, windows)) as events:
         for event in events:
             if isinstance(event, Setback):
                 notice = _SETBACKS[event.remedy]
                 notices = notices if notice in notices else (*notices, notice)
-                progress.check_deadline()
                 continue
             device = event.device
             yield progress.add(event)
             if event.remaining:
-                progress.check_deadline()
+                stop.check()
     yield Restored(
         picture=replace(picture, pixels=progress.result),
         model=options.model,
@@ -79,33 +123,40 @@ def run(picture: Picture, options: RestoreOptions, models: ModelCache) -> Genera
 
 
 def _plan(
-    loaded: LoadedModel, options: RestoreOptions, grid: Grid, device: torch.device, dtype: torch.dtype
+    loaded: LoadedModel, options: RestoreOptions, grid: Grid, device: torch.device, dtype: torch.dtype, stop: Stop
 ) -> tuple[list[Lane], list[Window], tuple[Notice, ...]]:
     """The lanes to try, the windows in their order, and what is to be said of them."""
     needs = loaded.needs
-    cost = bytes_per_pixel(loaded.module, _CPU, needs.size_multiple) * _WORK_SPACE
-    area = (options.memory_budget or memory_budget(device)) / cost
+    pixels = grid.height * grid.width
+    area = largest_area(loaded.module, needs.size_multiple, options.memory_budget or memory_budget(device, pixels))
     windows = plan_square(grid, options.tile) if options.tile else plan_within(grid, area)
-    if options.first:
-        windows = nearest_first(windows, options.first)
+    notices = (_TILED,) if len(windows) > 1 and not needs.tiling else ()
     batch = int(min(max(area // windows[0].area, 1), _LARGEST_BATCH)) if device.type == "cuda" else 1
-    lanes = [Lane(device, lambda: _opened(loaded, device, dtype), batch)]
+    lanes = [Lane(device, lambda: _opened(loaded, device, dtype, stop), batch)]
     if device.type != "cpu":
-        cpu_area = memory_budget(_CPU) / cost
-        lanes.append(Lane(_CPU, lambda: _opened(loaded, _CPU, torch.float32), max_area=cpu_area))
-    return lanes, windows, (_TILED,) if len(windows) > 1 and not needs.tiling else ()
+        cpu_area = largest_area(loaded.module, needs.size_multiple, memory_budget(_CPU, pixels))
+        lanes.append(Lane(_CPU, lambda: _opened(loaded, _CPU, torch.float32, stop), max_area=cpu_area))
+    if options.first:
+        windows = _look_first(loaded, grid, windows, options.first, device)
+    return lanes, windows, notices
 
 
-def _opened(loaded: LoadedModel, device: torch.device, dtype: torch.dtype) -> Predictor:
+def _look_first(loaded: LoadedModel, grid: Grid, windows: list[Window], box: Box, device: torch.device) -> list[Window]:
+    """The windows near ``box`` first; where they are slow to wait for, one of ``box`` alone before them."""
+    windows = nearest_first(windows, box)
+    first = window_of(grid, box, _FIRST_MACS / max(loaded.entry.macs_per_pixel, 1))
+    quicker = loaded.needs.tiling and device.type != "cuda" and first.area < windows[0].area / 2
+    return [first, *windows] if quicker else windows
+
+
+def _opened(loaded: LoadedModel, device: torch.device, dtype: torch.dtype, stop: Stop) -> Predictor:
     """The network on ``device``; a copy unless it is there already, since others may use it at the same time."""
     module = loaded.module
     if device.type != "cpu":
         module = copy.deepcopy(module).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if dtype == torch.float32:
-        return module
 
     def predictor(*layers: Tensor) -> Tensor:
-        with torch.autocast(device.type, dtype):
+        with _Watched(stop), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             result: Tensor = module(*layers)
         return result
 
@@ -115,25 +166,32 @@ def _opened(loaded: LoadedModel, device: torch.device, dtype: torch.dtype) -> Pr
 class _Progress:
     """Takes finished windows into the result and knows how fast it goes."""
 
-    def __init__(self, picture: Picture, windows: list[Window], started: float, deadline: float | None) -> None:
+    def __init__(self, picture: Picture, windows: list[Window]) -> None:
         self.result: Samples = np.empty_like(picture.pixels)
         self.tiles = 0
         self._grey = picture.grey
-        self._pixels = 0
-        self._started = started
-        self._first_window = time.monotonic()
-        self._deadline = deadline
+        self._done = 0
+        self._total = sum(map(self._pixels, windows))
+        self._started = time.monotonic()
+
+    def _box(self, window: Window) -> Box:
+        """The part of a core that lies in the picture."""
+        height, width = self.result.shape[:2]
+        top, left, bottom, right = window.core
+        return top, left, min(bottom, height), min(right, width)
+
+    def _pixels(self, window: Window) -> int:
+        top, left, bottom, right = self._box(window)
+        return (bottom - top) * (right - left)
 
     def add(self, done: WindowDone) -> TileDone:
         """Puts the window's core into the result."""
-        height, width = self.result.shape[:2]
-        top, left, bottom, right = done.window.core
-        box: Box = (top, left, min(bottom, height), min(right, width))
+        box = self._box(done.window)
         place = self.result[box[0] : box[2], box[1] : box[3]]
         place[...] = to_samples(done.outputs[0], self.result.dtype, self._grey)[: place.shape[0], : place.shape[1]]
         self.tiles += 1
-        self._pixels += place.shape[0] * place.shape[1]
-        rate = self._pixels / max(time.monotonic() - self._first_window, 1e-9)
+        self._done += self._pixels(done.window)
+        rate = self._done / max(time.monotonic() - self._started, 1e-9)
         view = place.view()
         view.flags.writeable = False
         return TileDone(
@@ -142,15 +200,9 @@ class _Progress:
             box=box,
             pixels=view,
             megapixels_per_second=rate / 1e6,
-            seconds_left=(height * width - self._pixels) / rate,
+            seconds_left=(self._total - self._done) / rate,
+            share=self._done / self._total,
         )
-
-    def check_deadline(self) -> None:
-        """Raises CancelledError when the time is over."""
-        if self._deadline is not None and time.monotonic() - self._started > self._deadline:
-            raise CancelledError(
-                f"The time limit of {self._deadline:g} s passed; choose a faster model or a smaller picture."
-            )
 
 
 def to_samples(output: Tensor, dtype: np.dtype[np.generic], grey: bool) -> Samples:

@@ -163,20 +163,26 @@ def divide(grid: Grid, window: Window) -> list[Window]:
         cores = [(top, left, top + half, right), (top + half, left, bottom, right)]
     else:
         cores = [(top, left, bottom, left + half), (top, left + half, bottom, right)]
-    height, width = grid.padded
-    margin = grid.margin
-    return [
-        Window(
-            core,
-            (
-                max(core[0] - margin, 0),
-                max(core[1] - margin, 0),
-                min(core[2] + margin, height),
-                min(core[3] + margin, width),
-            ),
-        )
-        for core in cores
-    ]
+    return [_with_margin(grid, core) for core in cores]
+
+
+def _with_margin(grid: Grid, core: Box) -> Window:
+    """The window of a core: the halo around it as far as the picture goes."""
+    (height, width), margin = grid.padded, grid.margin
+    top, left = max(core[0] - margin, 0), max(core[1] - margin, 0)
+    return Window(core, (top, left, min(core[2] + margin, height), min(core[3] + margin, width)))
+
+
+def window_of(grid: Grid, box: Box, max_area: float) -> Window:
+    """The window whose core shows ``box``; its middle where the view would be larger than a square of ``max_area``."""
+    longest = max(int(max_area**0.5) - 2 * grid.margin, grid.multiple)
+    spans = []
+    for start, end, size in zip(box[:2], box[2:], grid.padded, strict=True):
+        spare = max(end - start - longest, 0)
+        start, end = start + spare // 2, end - (spare - spare // 2)
+        spans.append((start // grid.multiple * grid.multiple, min(_up(end, grid.multiple), size)))
+    (top, bottom), (left, right) = spans
+    return _with_margin(grid, (top, left, bottom, right))
 
 
 def nearest_first(windows: Iterable[Window], box: Box) -> list[Window]:

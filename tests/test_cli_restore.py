@@ -179,7 +179,7 @@ def test_the_bar_is_drawn_on_terminals_only() -> None:
         def isatty(self) -> bool:
             return True
 
-    tile = TileDone(1, 4, (0, 0, 1, 1), np.zeros((1, 1, 3), np.uint8), 0.5, 12.0)
+    tile = TileDone(1, 4, (0, 0, 1, 1), np.zeros((1, 1, 3), np.uint8), 0.5, 12.0, 0.25)
     for stream, drawn in ((Terminal(), True), (io.StringIO(), False)):
         bar = ProgressBar("photo.jpg", stream)
         bar.show_tile(tile)

@@ -1,12 +1,14 @@
 """Restoring: exact results whatever the tiles, every fallback, cancel, deadline, and memory that comes back."""
 
 import os
+import pickle
 import subprocess
 import sys
 import threading
 import time
 import types
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +21,11 @@ from demoire import devices
 from demoire.errors import CancelledError, DeviceError, MemoryShortError, UnknownNameError, WeightsError
 from demoire.inference import Lane, Setback, WindowDone, infer
 from demoire.loading import LoadedModel, ModelCache, load_model
-from demoire.memory import PeakMemory, bytes_per_pixel
+from demoire.memory import PeakMemory, bytes_per_pixel, largest_area
 from demoire.picture import Picture
 from demoire.restore import Restored, RestoreOptions, TileDone, restore
-from demoire.run import estimate_seconds, to_samples
-from demoire.tiling import Grid, Layer, plan_square
+from demoire.run import Stop, estimate_seconds, to_samples
+from demoire.tiling import Grid, Layer, plan_square, plan_within
 
 CPU = torch.device("cpu")
 RNG = np.random.default_rng(8)
@@ -106,6 +108,21 @@ def test_the_visible_part_comes_first_and_speed_is_told(weights: Path) -> None:
     assert tiles[0].box[2:] == (400, 400)
     assert all(tile.megapixels_per_second > 0 for tile in tiles)
     assert tiles[0].seconds_left > 0 and tiles[-1].seconds_left == 0
+    shares = [tile.share for tile in tiles]
+    assert shares == sorted(shares) and 0 < shares[0] < 1 == shares[-1]
+
+
+def test_what_is_looked_at_is_not_made_to_wait_for_a_large_tile(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, box = picture(500, 600), (210, 330, 250, 371)
+    plain = run(source, weights)[1]
+    monkeypatch.setattr("demoire.run._FIRST_MACS", 500 * 150**2)
+    tiles, last = run(source, weights, first=box)
+    (first, large), place = tiles, tiles[0].box
+    assert place[0] <= 210 and place[1] <= 330 and place[2] >= 250 and place[3] >= 371
+    assert first.share < 0.02 and (first.total, large.share, large.box) == (2, 1, (0, 0, 500, 600))
+    assert np.array_equal(last.picture.pixels, plain.picture.pixels), "the result is that without it"
+    wide = run(source, weights, first=(0, 0, 500, 600))[0][0].box
+    assert (wide[2] - wide[0]) * (wide[3] - wide[1]) < 100**2, "only the middle of what is too large"
 
 
 def test_lower_precision_is_close_and_named(weights: Path) -> None:
@@ -242,7 +259,7 @@ def test_restore_falls_back_and_says_so(weights: Path, monkeypatch: pytest.Monke
     expected = run(source, weights)[1].picture.pixels
     attempts: list[torch.device] = []
 
-    def opened(loaded: LoadedModel, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    def opened(loaded: LoadedModel, device: torch.device, dtype: torch.dtype, stop: Stop) -> nn.Module:
         attempts.append(device)
         if device.type != "cpu":
             raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -250,7 +267,7 @@ def test_restore_falls_back_and_says_so(weights: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("demoire.run._opened", opened)
     monkeypatch.setattr("demoire.run.choose_device", lambda name: torch.device("meta"))
-    monkeypatch.setattr("demoire.run.memory_budget", lambda device: 10**9)
+    monkeypatch.setattr("demoire.run.memory_budget", lambda device, pixels: 10**9)
     last = run(source, weights)[1]
     assert [device.type for device in attempts] == ["meta", "cpu"]
     assert [notice.code for notice in last.notices] == ["other_device"]
@@ -305,8 +322,21 @@ def test_a_real_allocation_that_fails_is_recognised() -> None:
     assert devices.is_out_of_memory(caught.value)
 
 
-def test_memory_budget_is_a_share_of_what_is_free() -> None:
-    assert 0 < devices.memory_budget(CPU) <= 400 << 20
+def test_memory_budget_is_a_share_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 0 < devices.memory_budget(CPU) <= 900_000_000
+    monkeypatch.setattr(devices, "_free_host_memory", lambda: 1_000_000_000)
+    assert devices.memory_budget(CPU) == devices.memory_budget(CPU, 10**8) == 600_000_000
+    monkeypatch.setattr(devices, "_free_host_memory", lambda: 10**12)
+    assert devices.memory_budget(CPU, 10**8) == 1_900_000_000
+
+
+@pytest.mark.parametrize("size", [(1225, 1633), (2450, 3266), (3000, 4000), (4000, 6000), (8660, 11547)])
+def test_little_is_computed_twice_whatever_the_size(size: tuple[int, int]) -> None:
+    loaded = load_model("cnn")
+    budget = devices._CPU_BUDGET + devices._CPU_BUDGET_PER_PIXEL * size[0] * size[1]
+    grid = Grid(*size, loaded.needs.size_multiple, loaded.needs.halo)
+    windows = plan_within(grid, largest_area(loaded.module, loaded.needs.size_multiple, budget))
+    assert sum(window.area for window in windows) / (size[0] * size[1]) <= 1.25
 
 
 def test_peak_memory_is_that_of_the_tensors_alive() -> None:
@@ -353,6 +383,21 @@ def test_cancel_stops_within_one_tile_and_the_next_visitor_is_served(
     assert run(picture(), weights, "identity")[1].tiles == 1
 
 
+def test_cancel_and_deadline_take_effect_within_a_tile(weights: Path) -> None:
+    models, source = ModelCache(weights=weights), picture(200, 200)
+    asked: list[int] = []
+    options = RestoreOptions(model="tiny", device="cpu")
+    with pytest.raises(CancelledError, match="was cancelled"):
+        list(restore(source, options, models, lambda: asked.append(1) or len(asked) > 9))  # type: ignore[func-returns-value]
+    assert len(asked) == 10, "asked between the operations of the only tile"
+    with pytest.raises(CancelledError, match="time limit of 0 s"):
+        list(restore(source, replace(options, deadline=0.0), models))
+    assert run(source, weights)[1].tiles == 1
+    travelled = pickle.loads(pickle.dumps(Stop(0.0, lambda: True)))
+    with pytest.raises(CancelledError, match="time limit"):
+        travelled.check()
+
+
 def test_two_visitors_at_once_get_their_own_pictures(weights: Path) -> None:
     models = ModelCache(weights=weights)
     sources = [picture(200, 210) for _ in range(4)]
@@ -376,13 +421,15 @@ def test_two_visitors_at_once_get_their_own_pictures(weights: Path) -> None:
 def test_models_that_need_the_whole_picture(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load_model("tiny", weights=weights)
     models = ModelCache(weights=weights)
-    monkeypatch.setattr(models, "get", lambda _: replace(loaded, needs=replace(loaded.needs, tiling=False)))
+    untiled = replace(loaded, needs=replace(loaded.needs, tiling=False))
+    monkeypatch.setattr(models, "using", lambda _: nullcontext(untiled))
     options = RestoreOptions(model="tiny", device="cpu")
     whole = list(restore(picture(300, 300), options, models))[-1]
     assert isinstance(whole, Restored) and whole.tiles == 1 and whole.notices == ()
     tiled = list(restore(picture(300, 300), replace(options, memory_budget=1_500_000), models))[-1]
     assert isinstance(tiled, Restored) and [notice.code for notice in tiled.notices] == ["tiled_anyway"]
-    monkeypatch.setattr(models, "get", lambda _: replace(loaded, needs=replace(loaded.needs, frames=3)))
+    sequence = replace(loaded, needs=replace(loaded.needs, frames=3))
+    monkeypatch.setattr(models, "using", lambda _: nullcontext(sequence))
     with pytest.raises(WeightsError, match="needs 3 pictures"):
         list(restore(picture(), options, models))
 
@@ -402,8 +449,12 @@ def test_zero_gpu_is_used_where_its_package_is(weights: Path, monkeypatch: pytes
 
     monkeypatch.setitem(sys.modules, "spaces", types.SimpleNamespace(GPU=gpu))
     decorated = devices.on_zero_gpu(estimate_seconds)(lambda *arguments: len(arguments))
-    small = estimate_seconds(picture(), RestoreOptions(model="tiny"), ModelCache(weights=weights))
-    assert decorated(picture(), RestoreOptions(model="tiny"), ModelCache(weights=weights)) == 3 and asked == [small]
+    arguments = (picture(), RestoreOptions(model="tiny"), ModelCache(weights=weights), Stop())
+    assert decorated(*arguments) == 4 and asked == [estimate_seconds(*arguments)]
+    large = (picture(3000, 2000), *arguments[1:])
+    monkeypatch.setattr("demoire.run._ZERO_GPU_RATE", 1e8)
+    assert estimate_seconds(*large) == 20 + 30, "6 megapixels of 500 multiply-accumulates"
+    assert estimate_seconds(picture(4000, 6000), *arguments[1:]) == 120, "no more than a Space may ask for"
     monkeypatch.setitem(sys.modules, "spaces", None)
     assert devices.on_zero_gpu(estimate_seconds)(run) is run
 

@@ -20,6 +20,7 @@ from demoire.tiling import (
     predict_all,
     predict_image,
     scaled,
+    window_of,
 )
 
 MULTIPLE, HALO, SIDE = 4, 8, 28
@@ -161,6 +162,20 @@ def test_the_visible_part_comes_first() -> None:
     assert ordered[0].core == (400, 800, 500, 900)
     assert sorted(ordered, key=lambda window: window.core) == windows
     assert ordered[-1].core[:2] in ((0, 0), (900, 0))
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1, 1), (999, 999, 1000, 1000), (300, 401, 420, 477), (0, 0, 1000, 1000)])
+def test_the_window_of_a_box_shows_it_or_its_middle(box: tuple[int, int, int, int]) -> None:
+    grid = Grid(1000, 1000, 16, 40)
+    for area in (1, 300 * 300, 1e9):
+        window = window_of(grid, box, area)
+        (top, left, bottom, right), view = window.core, window.view
+        assert all(side % 16 == 0 for side in (*window.core, *view)) and max(view[2:]) <= 1008 and min(view[:2]) >= 0
+        assert view == (max(top - 48, 0), max(left - 48, 0), min(bottom + 48, 1008), min(right + 48, 1008))
+        assert window.area <= max(area, (16 + 16 + 96) ** 2) * 1.3
+        middle = ((box[0] + box[2] - 1) // 2, (box[1] + box[3] - 1) // 2)
+        assert top <= middle[0] < bottom and left <= middle[1] < right
+    assert top <= box[0] and left <= box[1] and bottom >= box[2] and right >= box[3], "all of it where there is room"
 
 
 def test_reflection_is_that_of_numpy() -> None:

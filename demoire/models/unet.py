@@ -46,8 +46,8 @@ class ResidualBlock(nn.Module):
             self.second.weight.mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = x + self.second(F.relu(self.first(x)))
-        return result
+        result: Tensor = self.second(F.relu_(self.first(x)))
+        return result.add_(x)
 
 
 class ContextBlock(nn.Module):
@@ -62,8 +62,8 @@ class ContextBlock(nn.Module):
             self.narrow.weight.mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = x + self.narrow(F.relu(self.widen(self.spread(x))))
-        return result
+        result: Tensor = self.narrow(F.relu_(self.widen(self.spread(x))))
+        return result.add_(x)
 
 
 def _blocks(count: int, channels: int) -> nn.Sequential:
@@ -78,7 +78,7 @@ class Up(nn.Module):
         self.expand = nn.Conv2d(below, channels * 4, 1)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.expand(x), 2) + skip
+        return F.pixel_shuffle(self.expand(x), 2).add_(skip)
 
 
 class UNet(nn.Module):
@@ -122,11 +122,12 @@ class UNet(nn.Module):
             feature = encoder(feature)
             if level < len(self.downs):
                 skips.append(feature)
-                feature = F.relu(self.downs[level](feature))
+                feature = F.relu_(self.downs[level](feature))
         feature = self.context(feature)
         coarsest = len(self.ups) - 1
         for level in reversed(range(len(self.ups))):
-            feature = self.decoders[level](self.ups[level](feature, skips[level]))
+            feature = self.ups[level](feature, skips.pop())
+            feature = self.decoders[level](feature)
             if level == coarsest:
                 logits = self.gate(feature).float()
         opened = F.interpolate(torch.sigmoid(logits), scale_factor=2**coarsest, mode="bilinear", align_corners=False)
