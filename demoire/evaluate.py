@@ -274,7 +274,7 @@ def model_predict(model_id: str, device: str = "auto", weights: Path = WEIGHTS) 
 
     find_model(model_id, weights)
     options = RestoreOptions(model=model_id, device=device)
-    models = ModelCache(size=1, weights=weights)
+    models = ModelCache(weights=weights)
 
     def predict(picture: ByteImage) -> ByteImage:
         for event in restore(Picture(picture), options, models):

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 import demoire
 from demoire.catalog import find_model, load_catalog
 from demoire.errors import DemoireError, DeviceError, UnknownNameError, WeightsError
-from demoire.hub import read_verified, resolve
+from demoire.hub import Sources, read_verified
 from demoire.loading import ModelCache, load_model
 
 
@@ -145,7 +145,7 @@ def test_weights_that_do_not_fit_or_are_not_finite(weights: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": 2}, "'format' is '2'"),
+        ({"format": 2}, "'format' is not 1"),
         ({"id": "other"}, "'id' is 'other'"),
         ({"architecture": "resnet"}, "'architecture' is 'resnet'"),
         ({"fields": {"chanels": [4]}}, "did you mean 'channels'"),
@@ -176,15 +176,19 @@ def test_a_model_that_is_not_bundled_says_so(weights: Path) -> None:
 def test_only_files_of_the_catalogue_are_read(weights: Path) -> None:
     entry = find_model("tiny", weights)
     with pytest.raises(WeightsError, match="not in the catalogue"):
-        read_verified(resolve(entry, weights), entry, "../catalog.json")
+        read_verified(Sources(weights).resolve(entry), "../catalog.json")
 
 
 def test_the_cache_shares_models_and_forgets_the_oldest(weights: Path) -> None:
-    cache = ModelCache(size=1, weights=weights)
+    size = load_model("tiny", weights=weights).size
+    cache = ModelCache(weights, budget=2 * size - 1)
     first = cache.get("tiny")
     assert cache.get("tiny") is first
     cache.get("identity")
     assert cache.get("tiny") is not first
+    with cache.using("tiny") as used:
+        cache.get("identity")
+        assert cache.get("tiny") is used, "what is in use stays, whatever the memory"
     copy = pickle.loads(pickle.dumps(cache))
     assert copy.weights == weights and copy.get("tiny").entry == first.entry
     with pytest.raises(DemoireError):
