@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from huggingface_hub import BucketFile, HfApi
 
 
+#: After the Hub could not be reached, calls fail at once for so many seconds; the client itself tries for half a minute.
+REST = 30.0
+
+
 @dataclass(frozen=True)
 class RemoteFile:
     """A file of a bucket: its size in bytes and when it came (seconds since 1970)."""
@@ -26,7 +31,7 @@ class RemoteFile:
 
 @contextlib.contextmanager
 def _explained(bucket: str) -> Iterator[None]:
-    """Turns whatever the client and its transport raise into a sentence for the host."""
+    """Turns the Hub's refusals into a sentence for the host; where it cannot be reached, ConnectionError."""
     import httpx2
     from huggingface_hub.errors import BucketNotFoundError, EntryNotFoundError, HfHubHTTPError
 
@@ -39,24 +44,31 @@ def _explained(bucket: str) -> Iterator[None]:
         ) from error
     except HfHubHTTPError as error:
         status = error.response.status_code
+        if status >= 500:
+            raise ConnectionError(f"status {status}") from error
         hint = "set HF_TOKEN to a token that may write there" if status in (401, 403) else "try again later"
         raise StoreError(f"The Hub refused a call about the bucket '{bucket}' (status {status}); {hint}.") from error
     except EntryNotFoundError as error:
         raise FileNotFoundError(str(error)) from error
-    except (OSError, RuntimeError, ValueError, httpx2.HTTPError) as error:  # hf_xet raises RuntimeError and ValueError
-        raise StoreError(f"The bucket '{bucket}' cannot be reached; check the network, or try again later.") from error
+    except httpx2.HTTPError as error:
+        raise ConnectionError(str(error)) from error
 
 
 class HubBucket:
-    """The files of one bucket. Every method may raise StoreError."""
+    """The files of one bucket. Every method may raise StoreError.
 
-    def __init__(self, bucket: str) -> None:
+    ``endpoint`` and ``token`` are those of the environment (``HF_ENDPOINT``, ``HF_TOKEN``) where they are None.
+    """
+
+    def __init__(self, bucket: str, endpoint: str | None = None, token: str | None = None) -> None:
         self._bucket = bucket
+        self._endpoint, self._token = endpoint, token
         self._client: HfApi | None = None
+        self._rests_until = 0.0
 
     def require_private(self) -> None:
         """Refuses a bucket that everybody could list: its file names are the links."""
-        with _explained(self._bucket):
+        with self._call():
             private = self._api().bucket_info(self._bucket).private
         if not private:
             raise StoreError(
@@ -66,7 +78,7 @@ class HubBucket:
 
     def upload(self, files: Sequence[tuple[Path, str]]) -> None:
         """Uploads local files to paths of the bucket."""
-        with _explained(self._bucket):
+        with self._call():
             self._api().batch_bucket_files(self._bucket, add=list(files))
 
     def download(self, files: Sequence[tuple[str, Path]]) -> None:
@@ -75,26 +87,42 @@ class HubBucket:
         Raises:
             FileNotFoundError: one of them is not there.
         """
-        with _explained(self._bucket):
+        with self._call():
             self._api().download_bucket_files(self._bucket, list(files), raise_on_missing_files=True)
 
     def delete(self, paths: Sequence[str]) -> None:
         """Deletes paths of the bucket."""
-        with _explained(self._bucket):
+        with self._call():
             self._api().batch_bucket_files(self._bucket, delete=list(paths))
 
     def has(self, path: str) -> bool:
         """Whether there is a file at ``path``."""
-        with _explained(self._bucket):
+        with self._call():
             return any(True for _ in self._api().get_bucket_paths_info(self._bucket, [path]))
 
     def files(self, folder: str) -> Mapping[str, RemoteFile]:
         """All files below ``folder``, by path."""
         from huggingface_hub import BucketFile
 
-        with _explained(self._bucket):
+        with self._call():
             tree = list(self._api().list_bucket_tree(self._bucket, folder, recursive=True))
         return {entry.path: _remote_file(entry) for entry in tree if isinstance(entry, BucketFile)}
+
+    @contextlib.contextmanager
+    def _call(self) -> Iterator[None]:
+        unreachable = StoreError(
+            f"The bucket '{self._bucket}' cannot be reached; check the network, or try again in a minute."
+        )
+        if time.monotonic() < self._rests_until:
+            raise unreachable
+        try:
+            with _explained(self._bucket):
+                yield
+        except (OSError, RuntimeError, ValueError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            self._rests_until = time.monotonic() + REST
+            raise unreachable from error
 
     def _api(self) -> "HfApi":
         if self._client is None:
@@ -102,7 +130,7 @@ class HubBucket:
             from huggingface_hub.utils.tqdm import disable_progress_bars
 
             disable_progress_bars()
-            self._client = HfApi()
+            self._client = HfApi(endpoint=self._endpoint, token=self._token)
         return self._client
 
 
