@@ -11,7 +11,7 @@ from hub_of_buckets import TOKEN, Hub, serving
 from shares import Clock, draft, library, photo
 
 from demoire.errors import LinkGoneError, StoreError, StoreFullError, WrongKeyError
-from demoire.hub_buckets import HubBucket
+from demoire.hub.buckets import HubBucket
 from demoire.images import decode
 from demoire.shares import Library, ShareSettings
 from demoire.shares.bucket_store import BucketStore

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from demoire.hub_buckets import HubBucket, RemoteFile
+from demoire.hub.buckets import HubBucket, RemoteFile
 from demoire.shares.bundle import MANIFEST
 from demoire.shares.store import LEFTOVER_AGE, is_id
 
@@ -21,7 +21,7 @@ _ROOT = "shares"
 
 
 class Bucket(Protocol):
-    """What a bucket must offer; ``demoire.hub_buckets.HubBucket`` does."""
+    """What a bucket must offer; ``demoire.hub.buckets.HubBucket`` does."""
 
     def require_private(self) -> None:
         """Raises StoreError where others could list the files."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from huggingface_hub import BucketFile, HfApi
 
 
-#: After the Hub could not be reached, calls fail at once for so many seconds; the client itself tries for half a minute.
+#: After the Hub could not be reached, calls fail at once for so many seconds (the client tries for 30).
 REST = 30.0
 
 
