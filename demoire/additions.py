@@ -27,7 +27,8 @@ from demoire.errors import OutputError, WeightsError
 from demoire.strict import read_bytes
 from demoire.tensorfile import read_header
 
-_UNSTATED = "not stated"
+#: The licence of a model whose catalogue line is not known.
+UNSTATED = "see its card"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def hub_entry(wanted: Wanted, environment: Mapping[str, str] = os.environ) -> Mo
         repo=wanted.repo,
         revision=wanted.revision,
         files={},
-        licence=_UNSTATED,
+        licence=UNSTATED,
         parameters=0,
         macs_per_pixel=0,
         summary={
@@ -88,11 +89,11 @@ def hub_entry(wanted: Wanted, environment: Mapping[str, str] = os.environ) -> Mo
 
 
 def record_first_fetch(
-    entry: ModelEntry, revision: str, folder: Path, environment: Mapping[str, str] = os.environ
+    entry: ModelEntry, revision: str, folder: Path, licence: str | None, environment: Mapping[str, str] = os.environ
 ) -> ModelEntry:
     """Keeps the commit and the hashes of an unseen repository's files, now in ``folder``; from then on they hold.
 
-    Another process may have been first: then what it kept is what counts.
+    ``licence`` is what its card names. Another process may have been first: then what it kept is what counts.
 
     Raises:
         WeightsError: the files are not a model's.
@@ -101,6 +102,7 @@ def record_first_fetch(
     wanted = Wanted(str(entry.repo), str(entry.revision))
     record = wanted.record(environment)
     described = replace(describe_folder(folder, entry.id), repo=entry.repo, revision=revision, folder=None)
+    described = replace(described, licence=licence or UNSTATED)
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{record}.lock"):
@@ -164,12 +166,12 @@ def describe_folder(folder: Path, model_id: str, hashed: bool = True) -> ModelEn
             name: FileEntry(hashlib.sha256(data).hexdigest() if hashed else None, len(data))
             for name, data in contents.items()
         },
-        licence=_UNSTATED,
+        licence=UNSTATED,
         parameters=sum(math.prod(tensor.shape) for tensor in header.values()),
         macs_per_pixel=0,
         summary={
-            "en": f"Added here; architecture {config.architecture}.",
-            "zh-CN": f"本机添加，架构 {config.architecture}。",
+            "en": f"Architecture {config.architecture}; see its card.",
+            "zh-CN": f"架构 {config.architecture}，详见模型卡。",
         },
         bundled=False,
         folder=folder,

@@ -17,7 +17,7 @@ RESTORING = ("cnn", "rnn", "gan")
 FAMILIES = (*RESTORING, "detector", "discriminator")
 #: The family of a repository of which nothing is known before its first use.
 UNSEEN = "hub"
-CONFIG_FILE, WEIGHTS_FILE, CATALOG_FILE = "config.json", "model.safetensors", "catalog.json"
+CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, CATALOG_FILE = "config.json", "model.safetensors", "README.md", "catalog.json"
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 
 

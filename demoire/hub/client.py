@@ -20,13 +20,13 @@ import huggingface_hub
 from filelock import FileLock, Timeout
 from huggingface_hub import CommitOperationAdd, EvalResult, HfApi, ModelCard, ModelCardData, constants
 from huggingface_hub.errors import (
-    EntryNotFoundError,
     HfHubHTTPError,
     LocalEntryNotFoundError,
+    RemoteEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from tqdm import tqdm
+from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
 from demoire.errors import OutputError, WeightsError
 
@@ -48,10 +48,10 @@ class TooLargeError(Exception):
 def _reporter(tell: Tell, name: str, largest: int) -> type[tqdm]:
     """A progress bar that shows nothing and tells events instead."""
 
-    class Reporter(tqdm):  # type: ignore[misc]
+    class Reporter(tqdm):
         def __init__(self, *args: Any, **options: Any) -> None:
             options.pop("name", None)
-            super().__init__(*args, **{**options, "file": _Nowhere(), "disable": False, "mininterval": 0})
+            super().__init__(*args, **{**options, "file": _Nowhere()})  # type: ignore[no-untyped-call]
             self._tell()
 
         def update(self, n: float | None = 1) -> bool | None:
@@ -89,9 +89,14 @@ def _fetch(order: Mapping[str, Any], tell: Tell) -> None:
             tell({"event": "waiting"})
     with lock:
         for name, largest in order["files"].items():
-            path = huggingface_hub.hf_hub_download(
-                repo, name, revision=revision, cache_dir=cache, tqdm_class=_reporter(tell, name, largest)
-            )
+            try:
+                path = huggingface_hub.hf_hub_download(
+                    repo, name, revision=revision, cache_dir=cache, tqdm_class=_reporter(tell, name, largest)
+                )
+            except RemoteEntryNotFoundError:
+                if name not in order["optional"]:
+                    raise
+                continue
             revision = Path(path).parent.name  # the other files come from the same commit, whatever happens meanwhile
             tell({"event": "file", "file": name, "path": path})
     tell({"event": "done", "revision": revision})
@@ -101,7 +106,7 @@ def _failure(error: BaseException) -> tuple[str, str]:
     """Kind of failure and a detail, for ``demoire.hub.fetch``."""
     if isinstance(error, RevisionNotFoundError):
         return "revision", ""
-    if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+    if isinstance(error, RemoteEntryNotFoundError):
         return "file", ""
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     if isinstance(error, RepositoryNotFoundError) or status in (401, 403, 404):

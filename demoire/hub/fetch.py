@@ -76,7 +76,10 @@ SOURCES = ("auto", "hub", "bundled")
 
 @dataclass(frozen=True)
 class Order:
-    """What to fetch: the files of ``repo`` at ``revision``, each with the most bytes that it may have."""
+    """What to fetch: the files of ``repo`` at ``revision``, each with the most bytes that it may have.
+
+    ``total`` is the size of all, if known; ``answer`` the seconds until the Hub must answer; ``optional`` may lack.
+    """
 
     model: str
     repo: str
@@ -84,6 +87,7 @@ class Order:
     files: Mapping[str, int]
     total: int | None
     answer: float
+    optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,7 @@ class _Client:
             env={**os.environ, **_QUIET, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         )
         threading.Thread(target=self._listen, daemon=True).start()
-        told = {"repo": order.repo, "revision": order.revision, "files": dict(order.files)}
+        told = {"repo": order.repo, "revision": order.revision, "files": dict(order.files), "optional": order.optional}
         self._tell(json.dumps({**told, "cache": str(cache) if cache else None}) + "\n")
 
     def _tell(self, text: str) -> None:

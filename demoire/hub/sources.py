@@ -10,7 +10,7 @@ from pathlib import Path
 
 from demoire.additions import Wanted, hub_entry, record_first_fetch
 from demoire.catalog import WEIGHTS
-from demoire.entries import MODEL_FILES, UNSEEN, ModelEntry, is_commit
+from demoire.entries import CARD_FILE, MODEL_FILES, UNSEEN, ModelEntry, is_commit
 from demoire.errors import DemoireError, WeightsError
 from demoire.hub.fetch import Fetch, Fetched, FetchFailure, Fetching, HubOptions, Order
 from demoire.picture import Notice
@@ -42,7 +42,7 @@ class Sources:
         self._new: set[str] = set()
 
     def origin(self, entry: ModelEntry) -> str:
-        """Where the files would come from: "local", "cache", "bundled", "hub", "missing". No file is read, no network asked."""
+        """Where files would come from: "local", "cache", "bundled", "hub", "missing". Reads none, asks no network."""
         if entry.folder:
             return "local"
         use = self.options.source
@@ -109,13 +109,15 @@ class Sources:
         options = self.options
         spare = entry.older is not None and options.source != "hub"
         sizes = {name: file.size for name, file in entry.files.items()}
+        unseen = dict.fromkeys((*MODEL_FILES, CARD_FILE), options.largest)
         return Order(
             model=entry.id,
             repo=str(entry.repo),
             revision=str(entry.revision),
-            files=sizes or dict.fromkeys(MODEL_FILES, options.largest),
+            files=sizes or unseen,
             total=entry.size or None,
             answer=options.first_answer if spare else options.only_answer,
+            optional=(CARD_FILE,),
         )
 
     def _conclude(self, entry: ModelEntry, fetch: Fetch) -> None:
@@ -138,7 +140,9 @@ class Sources:
         """Checks what was fetched; what is wrong is thrown away, so that it is not found in the cache ever after."""
         if entry.family == UNSEEN:
             try:
-                entry = record_first_fetch(entry, fetched.revision, fetched.folder)
+                entry = record_first_fetch(
+                    entry, fetched.revision, fetched.folder, _licence(fetched.folder / CARD_FILE)
+                )
             except DemoireError as error:
                 return FetchFailure(str(error).rstrip("."))
         if _complaint(entry, fetched.folder) is None:
@@ -196,6 +200,16 @@ class Sources:
 
 
 _OTHER_BYTES = "its files on the Hub are not those that the catalogue names"
+
+
+def _licence(card: Path) -> str | None:
+    """The licence that a model card names, if there is one."""
+    from demoire.hub.client import read_front_matter
+
+    if not card.is_file():
+        return None
+    licence = read_front_matter(read_bytes(card, CARD_FILE).decode("utf-8", "replace")).get("license")
+    return str(licence) if licence else None
 
 
 def _key(entry: ModelEntry) -> str:
