@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from demoire.additions import UNSTATED, local_entry
-from demoire.entries import CARD_FILE, MODEL_FILES, ModelEntry, check_repo
+from demoire.entries import CARD_FILE, MODEL_FILES, RESTORING, ModelEntry, check_repo
 from demoire.errors import WeightsError
 from demoire.hub.client import front_matter, read_front_matter, upload
 from demoire.hub.sources import Resolved, read_verified
@@ -14,7 +14,7 @@ from demoire.loading import open_model
 from demoire.models.unet import macs_per_pixel
 from demoire.strict import read_bytes
 
-LIBRARY, PIPELINE = "demoire", "image-to-image"
+LIBRARY = "demoire"
 _VAGUE = ("", "unknown", "other", UNSTATED)
 
 
@@ -38,11 +38,16 @@ class Published:
         return f"{self.entry.repo}@{self.entry.revision}"
 
 
+def task_of(entry: ModelEntry) -> str:
+    """The Hub's name of what the model does."""
+    return "image-to-image" if entry.family in RESTORING else "image-classification"
+
+
 def card_top(entry: ModelEntry, datasets: list[str], results: list[dict[str, Any]] | None = None) -> str:
     """The front matter of a model's card; ``results`` are the fields of ``huggingface_hub.EvalResult``, each."""
     fields = {
         "library_name": LIBRARY,
-        "pipeline_tag": PIPELINE,
+        "pipeline_tag": task_of(entry),
         "license": entry.licence.lower(),
         "tags": ["demoireing", "image-restoration", entry.family, entry.architecture],
         "datasets": datasets,

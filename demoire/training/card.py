@@ -1,6 +1,7 @@
 """The model card: written from the configuration, the training and the evaluation, so that no figure can drift."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from demoire.catalog import ModelEntry
 from demoire.errors import DataError, OutputError
+from demoire.hub.publishing import card_top, task_of
 from demoire.training.content import Entry
 from demoire.training.export import Trained
 from demoire.training.presets import Preset
@@ -42,6 +44,10 @@ _VERDICTS = (
     "The verdict is at a probability of 0.5, set on simulated captures alone. Strength is compared with the true\n"
     "amplitude (simulated) or with the difference to the truth after a photometric fit (real pairs)."
 )
+#: What everything here is trained on, as the Hub names data sets.
+CAPTURES = "simulated-screen-captures"
+#: The Hub's names of metrics, where they differ from ours.
+_METRICS = {"raw": "psnr", "fitted": "psnr", "minimum": "psnr", "mean": "psnr"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def write_card(
 ) -> None:
     """Writes ``folder/README.md``; raises OutputError where that cannot be."""
     parts = [
-        _front_matter(entry),
+        card_top(entry, [CAPTURES], model_index(entry, figures)),
         _head(entry, preset),
         _limits(preset),
         _figures(entry, figures),
@@ -103,14 +109,25 @@ def write_card(
         raise OutputError(f"{folder} cannot be written ({error.strerror}); choose another folder with -o.") from error
 
 
-def _front_matter(entry: ModelEntry) -> str:
-    return f"""---
-library_name: demoire
-pipeline_tag: image-to-image
-license: {entry.licence.lower()}
-tags: [demoireing, image-restoration, {entry.family}, {entry.architecture}]
----
-"""
+def model_index(entry: ModelEntry, figures: Sequence[Figures]) -> list[dict[str, Any]]:
+    """The figures of the model itself, as ``huggingface_hub.EvalResult`` takes them; baselines stay in the tables."""
+    results: list[dict[str, Any]] = []
+    for found in figures:
+        rows = {found.name: found.summary[entry.id]} if entry.id in found.summary else found.summary
+        for data_set, row in rows.items():
+            results += [
+                {
+                    "task_type": task_of(entry),
+                    "dataset_type": re.sub(r"[^a-z0-9]+", "-", data_set.lower()),
+                    "dataset_name": data_set,
+                    "metric_type": _METRICS.get(key, key),
+                    "metric_name": title,
+                    "metric_value": round(value, 4),
+                }
+                for key, title in found.report.columns.items()
+                if (value := row.get(key)) is not None
+            ]
+    return results
 
 
 def _head(entry: ModelEntry, preset: Preset) -> str:
