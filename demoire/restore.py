@@ -71,6 +71,7 @@ class Restored:
         device: where the last tile was computed.
         dtype: the floating type used.
         tiles: how many tiles were computed.
+        computed: pixels that the network computed, overlaps of the tiles included.
         seconds: from start to end, loading included.
         notices: the input's, then what happened while restoring (fallbacks).
     """
@@ -81,6 +82,7 @@ class Restored:
     device: str
     dtype: str
     tiles: int
+    computed: int
     seconds: float
     notices: tuple[Notice, ...]
 

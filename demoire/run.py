@@ -117,6 +117,7 @@ def run(
         device=str(device),
         dtype=str(dtype).removeprefix("torch."),
         tiles=progress.tiles,
+        computed=progress.computed,
         seconds=time.monotonic() - started,
         notices=(*picture.notices, *notices),
     )
@@ -168,7 +169,7 @@ class _Progress:
 
     def __init__(self, picture: Picture, windows: list[Window]) -> None:
         self.result: Samples = np.empty_like(picture.pixels)
-        self.tiles = 0
+        self.tiles = self.computed = 0
         self._grey = picture.grey
         self._done = 0
         self._total = sum(map(self._pixels, windows))
@@ -190,6 +191,7 @@ class _Progress:
         place = self.result[box[0] : box[2], box[1] : box[3]]
         place[...] = to_samples(done.outputs[0], self.result.dtype, self._grey)[: place.shape[0], : place.shape[1]]
         self.tiles += 1
+        self.computed += done.window.area
         self._done += self._pixels(done.window)
         rate = self._done / max(time.monotonic() - self._started, 1e-9)
         view = place.view()

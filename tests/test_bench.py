@@ -1,0 +1,65 @@
+"""The cost of restoring, measured with a tiny model."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from demoire.bench import BenchOptions, Case, Cost, measure_run, peak_memory
+from demoire.cli import main
+from demoire.images import Picture, encode
+from demoire.restore import RestoreOptions
+
+
+def test_command_measures_each_size_in_a_process_of_its_own(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--model", "tiny", "--weights", str(weights), "--megapixels", "0.05", "0.2", "--threads", "1"]
+    assert main(["bench", *arguments, "--repeats", "2", "--tile", "300", "--json"]) == 0
+    cost = json.loads(capsys.readouterr().out)
+    assert (cost["model"], cost["macs_per_pixel"]) == ("tiny", 500)
+    small, large = cost["cases"]
+    assert [round(case["megapixels"], 2) for case in (small, large)] == [0.05, 0.2]
+    assert [len(case["runs"]) for case in (small, large)] == [2, 2]
+    assert small["recomputation"] == pytest.approx(1, abs=0.05) and large["recomputation"] > 1.3
+    for case in (small, large):
+        assert 0 < case["share"] < 1 and 100e6 < case["peak_memory"] < 2e9
+        rates = [run["network_rate"] / run["machine_rate"] for run in case["runs"]]
+        assert min(rates) <= case["share"] <= max(rates)
+        assert all(run["decode"] > 0 and run["encode"] > 0 and run["first_tile"] > 0 for run in case["runs"])
+    dearness = [case["recomputation"] / case["share"] for case in (small, large)]
+    assert cost["spread"] == pytest.approx(max(dearness) / min(dearness) - 1)
+
+
+def test_the_table_has_a_line_for_each_size(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = tuple(Case(size, 0.37, 0.8, 0.5, 1.09, 1_200_000_000, ()) for size in (2.0, 12.0))
+    asked: list[BenchOptions] = []
+    cost = Cost("cnn", "cpu", 21051.0, 0.07, cases)
+    monkeypatch.setattr("demoire.cli.bench.measure", lambda options: asked.append(options) or cost)
+    assert main(["bench", "--megapixels", "2", "12"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5 and lines[3].split() == ["12.0", "0.37", "80%", "1.09x", "0.50", "s", "1200", "MB"]
+    assert "7%" in lines[-1] and asked[0].megapixels == (2.0, 12.0)
+
+
+def test_rates_count_what_was_computed(tmp_path: Path, weights: Path) -> None:
+    encode(Picture(np.zeros((300, 300, 3), np.uint8)), tmp_path / "a.jpg", "jpeg")
+    options = BenchOptions(restore=RestoreOptions(model="tiny", device="cpu"), weights=weights)
+    whole = measure_run(tmp_path / "a.jpg", options, 500)
+    assert (whole.tiles, whole.recomputation) == (1, 1)
+    assert whole.network_rate == pytest.approx(300 * 300 * 500 / whole.restore)
+    tiled = measure_run(tmp_path / "a.jpg", replace(options, restore=replace(options.restore, tile=164)), 500)
+    assert tiled.tiles > 4 and tiled.recomputation > 2
+
+
+def test_peak_memory_is_that_of_this_process() -> None:
+    before = peak_memory()
+    block = np.ones(before // 8 + 30_000_000)
+    assert peak_memory() - before > 200_000_000 and block.nbytes < peak_memory() < block.nbytes + before * 2
+
+
+def test_an_unknown_model_is_a_sentence(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--model", "tinny", "--weights", str(weights)]) == 1
+    assert "did you mean 'tiny'" in capsys.readouterr().err
