@@ -69,3 +69,7 @@ class StoreError(DemoireError):
 
 class StoreFullError(StoreError):
     """The store has no room for another link."""
+
+
+class MismatchError(DemoireError):
+    """A reference picture does not belong to the photo, or cannot be brought onto it."""

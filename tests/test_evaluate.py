@@ -274,6 +274,6 @@ def test_outputs_need_ground_truth(folder: Path, capsys):
 
 
 def test_missing_packages_are_named(monkeypatch):
-    with pytest.raises(DemoireError, match=r"no_such_package.*\.\[eval\]"):
-        extras.require("Scoring pictures", "eval", "scipy", "no_such_package")
-    assert extras.require("Scoring pictures", "eval", "scipy") is None
+    with pytest.raises(DemoireError, match=r"no_such_package.*\.\[train\]"):
+        extras.require("Drawing curves", "train", "scipy", "no_such_package")
+    assert extras.require("Drawing curves", "train", "scipy") is None

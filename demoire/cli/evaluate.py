@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from demoire.cli import evaluation_table as table
 from demoire.errors import DataError
-from demoire.extras import require
 
 if TYPE_CHECKING:
     from demoire.evaluate import Candidate
@@ -38,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Scores and prints; the table grows picture by picture."""
-    require("Scoring pictures", "eval", "scipy", "skimage")
     if args.limit is not None and args.limit < 1:
         raise DataError(f"--limit must be at least 1, not {args.limit}.")
     if args.pairs is None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from demoire.catalog import WEIGHTS
 from demoire.errors import DataError
-from demoire.extras import require
 
 if TYPE_CHECKING:
     from demoire.evaluate_detector import DetectorSummary, Scored
@@ -34,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Scores and prints; ``real`` sums up all pairs and clean pictures."""
-    require("Scoring the detector", "eval", "scipy", "skimage")
     from demoire.evaluate_detector import summarise
     from demoire.loading import ModelCache
 

@@ -3,19 +3,18 @@
 import json
 from pathlib import Path
 
-from demoire.errors import DataError
+from demoire.extras import require
 
 
 def draw_curves(log: Path, target: Path, figure_name: str) -> None:
     """Draws loss, learning rate and validation figure over the steps of a JSON-lines log into a PNG.
 
     Raises:
-        DataError: matplotlib is missing.
+        DemoireError: matplotlib is missing.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise DataError("Curves need matplotlib; install it with: pip install -e .[train]") from error
+    require("Drawing curves", "train", "matplotlib")
+    from matplotlib.figure import Figure
+
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     figure = Figure(figsize=(10, 4), layout="constrained")
     loss_axes, gain_axes = figure.subplots(1, 2)

@@ -4,7 +4,9 @@ speaks to the one who runs the page."""
 from demoire.ui.texts.text import Text
 
 TEXTS = {
-    "error.too_many_files": Text("Please give one photo at a time.", "请每次只放入一张照片。"),
+    "error.too_many_files": Text("Please give at most {most} photos at a time.", "请每次最多放入 {most} 张照片。"),
+    "error.no_model": Text("Please tick a model first.", "请先勾选一个模型。"),
+    "error.many_models": Text("Please tick at most four models.", "最多只能勾选四个模型。"),
     "error.upload_bytes": Text(
         "This file is larger than {megabytes} MB; please give a smaller one.",
         "文件超过 {megabytes} MB，请换一个更小的文件。",
@@ -62,6 +64,10 @@ TEXTS = {
     "error.class.StoreError": Text(
         "Links cannot be stored or opened now; please try again later, or tell the host of this page.",
         "目前无法保存或打开链接，请稍后重试，或联系本页面的管理员。",
+    ),
+    "error.class.MismatchError": Text(
+        "The reference does not match the photo; give the very picture that the screen showed.",
+        "参考图与照片不匹配：内容不同、尺寸相差过大，或画面过于空白。请提供屏幕当时显示的原始画面，例如截图。",
     ),
     "error.class.DemoireError": Text("That did not work; please try another photo.", "未能完成，请换一张照片重试。"),
 }

@@ -43,4 +43,11 @@ TEXTS = {
         "This model looks at the whole picture, which was too large; tiles may differ in tone.",
         "该模型需要整幅画面，但画面过大，已分块处理，各块色调可能略有差异。",
     ),
+    "notice.reference_part": Text(
+        "The reference covers only a part of the photo; the figures are of that part.",
+        "参考图只覆盖照片的一部分，指标仅针对该部分。",
+    ),
+    "notice.reference_middle": Text(
+        "The picture is very large; the figures are of its middle.", "图片很大，指标仅针对其中央部分。"
+    ),
 }
