@@ -1,7 +1,7 @@
 """One reader per kind of file: samples as stored, with what came along.
 
-Pillow reads most; 16-bit colour, which it
-reads as 8 bits without a word, goes through imagecodecs, tifffile and pillow-heif.
+Pillow reads most; 16-bit colour, which it reads as 8 bits without a word, goes through imagecodecs, tifffile and
+pillow-heif.
 """
 
 import io
@@ -11,7 +11,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +28,7 @@ from demoire.metadata import (
     EXIF_ERRORS,
     EXIF_IFD,
     GPS_IFD,
+    NOTES_DROPPED,
     ORIENTATION,
     clean_dpi,
     clean_exif,
@@ -51,6 +52,9 @@ DECODER_ERRORS = (
 _KINDS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "WEBP": "webp", "AVIF": "avif", "BMP": "bmp", "GIF": "gif"}
 _FORMATS = tuple(name for name in _KINDS if name != "MPO")  # Pillow opens those as JPEG first
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PNG_XMP = b"XML:com.adobe.xmp\0"
+_LONGEST_TEXT = 16 << 20
+_IPTC = 0x0404  # a Photoshop resource
 _OPENING = threading.Lock()
 
 FIRST_FRAME = Notice("first_frame", "The file holds several pictures; only the first was taken.")
@@ -77,6 +81,7 @@ class Decoded:
     kind: str
     icc: bytes | None = None
     exif: bytes | None = None
+    xmp: bytes | None = None
     dpi: object = None
     lossless: bool = True
     notices: tuple[Notice, ...] = ()
@@ -137,13 +142,18 @@ def _read_pillow(path: Path, start: bytes, limits: Limits, check: SizeCheck) -> 
             samples, icc, more = _rgb(image, image.info.get("icc_profile"))
         else:
             samples, icc, more = deep, image.info.get("icc_profile"), ()
-        exif = image.info.get("exif") or (_png_exif(path) if kind == "png" else None)
-        dpi = image.info.get("dpi")
-        gamma = image.info.get("gamma")
-    if gamma and not icc and "srgb" not in image.info and abs(gamma - 1 / 2.2) > 0.01:
+        info = dict(image.info)
+    notes = "comment" in info or _IPTC in info.get("photoshop", {})
+    exif, xmp = info.get("exif"), info.get("xmp")
+    if kind == "png":
+        chunks = _PngChunks.read(path)
+        exif, xmp, notes = exif or chunks.exif, chunks.xmp, chunks.notes
+    gamma = info.get("gamma")
+    if gamma and not icc and "srgb" not in info and abs(gamma - 1 / 2.2) > 0.01:
         more = (*more, GAMMA)
     lossless = kind in ("png", "bmp", "gif") or (kind == "webp" and _webp_is_lossless(path))
-    return Decoded(samples, kind, icc, exif, dpi, lossless, (*notices, *more))
+    said = (*notices, *more, *([NOTES_DROPPED] if notes else []))
+    return Decoded(samples, kind, icc, exif, xmp, info.get("dpi"), lossless, said)
 
 
 def _extra_frames(image: Image.Image) -> tuple[Notice, ...]:
@@ -210,18 +220,42 @@ def _avif_bits(data: bytes) -> int:
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
 
 
-def _png_exif(path: Path) -> bytes | None:
-    """The EXIF chunk of a PNG wherever it stands; Pillow looks behind the pixels only when it decodes them itself."""
-    with path.open("rb") as file:
-        file.seek(8)
-        while len(head := file.read(8)) == 8:
-            size, name = struct.unpack(">I4s", head)
-            if name == b"eXIf":
-                return file.read(size)
-            if name == b"IEND":
-                return None
-            file.seek(size + 4, 1)
-    return None
+@dataclass(frozen=True)
+class _PngChunks:
+    """What a PNG's chunks hold wherever they stand; Pillow looks behind the pixels only when it decodes them itself."""
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    notes: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> "_PngChunks":
+        found = cls()
+        with path.open("rb") as file:
+            file.seek(8)
+            while len(head := file.read(8)) == 8:
+                size, name = struct.unpack(">I4s", head)
+                if name == b"IEND":
+                    break
+                if name not in (b"eXIf", b"iTXt", b"tEXt", b"zTXt"):
+                    file.seek(size + 4, 1)
+                    continue
+                body = file.read(size)
+                file.seek(4, 1)
+                if name == b"eXIf":
+                    found = replace(found, exif=body)
+                elif body.startswith(_PNG_XMP):
+                    found = replace(found, xmp=_international_text(body))
+                else:
+                    found = replace(found, notes=True)
+        return found
+
+
+def _international_text(body: bytes) -> bytes:
+    """The text of an iTXt chunk (PNG specification, third edition, section 11.3.3.4)."""
+    _, rest = body.split(b"\0", 1)
+    text = rest[2:].split(b"\0", 2)[-1]
+    return zlib.decompressobj().decompress(text, _LONGEST_TEXT) if rest[:1] == b"\1" else text
 
 
 def _webp_is_lossless(path: Path) -> bool:
@@ -256,7 +290,7 @@ def _read_heif(path: Path, check: SizeCheck) -> Decoded:
         notices = (*notices, HDR)
     # libheif has turned the picture already; the EXIF orientation is to be ignored (ISO/IEC 23008-12, annex A)
     pillow_heif.set_orientation(info)
-    return Decoded(np.array(samples), "heic", icc, info.get("exif"), None, False, notices)
+    return Decoded(np.array(samples), "heic", icc, info.get("exif"), info.get("xmp"), None, False, notices)
 
 
 def straight(samples: Samples) -> Samples:
@@ -283,14 +317,14 @@ def _read_tiff(path: Path, limits: Limits, check: SizeCheck) -> Decoded:
         deep = page.bitspersample > 8
         samples, more = _deep_tiff(page) if deep else (None, ())
     with path.open("rb") as file:
-        exif, icc, dpi, damaged = _tiff_metadata(file)
+        exif, xmp, icc, dpi, damaged = _tiff_metadata(file)
     if samples is None:
         with _opened(path, ("TIFF",), limits) as image:
             image.load()
             samples, icc, more = _rgb(image, icc)
         cleaned = clean_exif(exif)  # Pillow has turned these pixels by the orientation, once is enough
         exif, dpi = cleaned.block, clean_dpi(dpi, turned=cleaned.orientation >= 5)
-    return Decoded(samples, "tiff", icc, exif, dpi, True, (*notices, *damaged, *more))
+    return Decoded(samples, "tiff", icc, exif, xmp, dpi, True, (*notices, *damaged, *more))
 
 
 def _deep_tiff(page: tifffile.TiffPage) -> tuple[Samples, tuple[Notice, ...]]:
@@ -316,8 +350,10 @@ def _deep_tiff(page: tifffile.TiffPage) -> tuple[Samples, tuple[Notice, ...]]:
     return samples, ()
 
 
-def _tiff_metadata(file: IO[bytes]) -> tuple[bytes | None, bytes | None, object, tuple[Notice, ...]]:
-    """EXIF (descriptive tags, details, position, orientation), colour profile and resolution of a TIFF's first page."""
+def _tiff_metadata(
+    file: IO[bytes],
+) -> tuple[bytes | None, bytes | None, bytes | None, object, tuple[Notice, ...]]:
+    """EXIF (descriptive tags, details, position, orientation), XMP, profile and resolution of a TIFF's first page."""
     source = Image.Exif()
     exif: bytes | None = None
     notices: tuple[Notice, ...] = ()
@@ -330,9 +366,11 @@ def _tiff_metadata(file: IO[bytes]) -> tuple[bytes | None, bytes | None, object,
             notices = (EXIF_DROPPED,)
         per_inch = {2: 1.0, 3: 2.54}.get(source.get(0x0128, 2))
         resolution = (source.get(0x011A), source.get(0x011B))
-        icc = source.get(0x8773)
+        xmp, icc = (value if isinstance(value, bytes) else None for value in map(source.get, (0x02BC, 0x8773)))
+        if 0x83BB in source:
+            notices = (*notices, NOTES_DROPPED)
     dpi = clean_dpi(resolution, per_inch) if per_inch else None
-    return exif, icc if isinstance(icc, bytes) else None, dpi, notices
+    return exif, xmp, icc, dpi, notices
 
 
 def _descriptive(source: Image.Exif) -> bytes | None:

@@ -18,6 +18,8 @@ from demoire.metadata import DESCRIPTIVE_TAGS, EXIF_IFD, GPS_IFD, parse_exif
 from demoire.picture import Picture
 
 _JPEG_EXIF_BYTES = 65533 - 6
+_JPEG_XMP_BYTES = 65533 - 29
+_XMP_TAG = 0x02BC
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Writer:
     deep: bool = False
     icc: bool = True
     exif_bytes: int = 1 << 31
+    xmp_bytes: int = 1 << 31
 
 
 def interleaved(picture: Picture) -> NDArray[Any]:
@@ -64,6 +67,8 @@ def _png_metadata(picture: Picture) -> list[tuple[bytes, bytes]]:
         chunks.append((b"pHYs", struct.pack(">IIB", across, down, 1)))
     if picture.exif:
         chunks.append((b"eXIf", picture.exif))
+    if picture.xmp:
+        chunks.append((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + picture.xmp))
     return chunks
 
 
@@ -71,15 +76,17 @@ def _write_jpeg(picture: Picture, path: Path) -> None:
     exif = b"Exif\0\0" + picture.exif if picture.exif else b""
     dpi = tuple(min(max(round(value), 1), 65535) for value in picture.dpi) if picture.dpi else (0, 0)
     image = Image.fromarray(interleaved(picture))
-    image.save(path, "JPEG", quality=95, subsampling=0, icc_profile=picture.icc, exif=exif, dpi=dpi)
+    image.save(
+        path, "JPEG", quality=95, subsampling=0, icc_profile=picture.icc, exif=exif, xmp=picture.xmp or b"", dpi=dpi
+    )
 
 
 def _write_webp(picture: Picture, path: Path) -> None:
-    exif = picture.exif or b""
+    exif, xmp, icc = picture.exif or b"", picture.xmp or b"", picture.icc or b""
     image = Image.fromarray(interleaved(picture))
     if picture.grey:
         image = image.convert("RGBA" if picture.alpha is not None else "RGB")
-    image.save(path, "WEBP", lossless=True, exact=True, quality=50, method=2, icc_profile=picture.icc or b"", exif=exif)
+    image.save(path, "WEBP", lossless=True, exact=True, quality=50, method=2, icc_profile=icc, exif=exif, xmp=xmp)
 
 
 def _write_bmp(picture: Picture, path: Path) -> None:
@@ -92,6 +99,7 @@ def _write_tiff(picture: Picture, path: Path) -> None:
     directories = {tag: dict(exif.get_ifd(tag)) for tag in (EXIF_IFD, GPS_IFD)}
     tags = [_tiff_tag(tag, exif[tag]) for tag in DESCRIPTIVE_TAGS if tag in exif]
     tags += [(_placeholder(tag), 4, 1, 0, True) for tag, values in directories.items() if values]
+    tags += [_tiff_tag(_XMP_TAG, picture.xmp)] if picture.xmp else []
     tifffile.imwrite(
         path,
         samples,
@@ -145,9 +153,11 @@ def _append_directory(path: Path, tag: int, values: Mapping[int, object]) -> Non
 
 #: Kind -> how it is written.
 WRITERS: Mapping[str, Writer] = {
-    "jpeg": Writer(_write_jpeg, (".jpg", ".jpeg"), 65500, alpha=False, exif_bytes=_JPEG_EXIF_BYTES),
+    "jpeg": Writer(
+        _write_jpeg, (".jpg", ".jpeg"), 65500, alpha=False, exif_bytes=_JPEG_EXIF_BYTES, xmp_bytes=_JPEG_XMP_BYTES
+    ),
     "png": Writer(_write_png, (".png",), (1 << 31) - 1, deep=True),
     "webp": Writer(_write_webp, (".webp",), 16383),
     "tiff": Writer(_write_tiff, (".tif", ".tiff"), (1 << 31) - 1, deep=True),
-    "bmp": Writer(_write_bmp, (".bmp",), (1 << 31) - 1, alpha=False, icc=False, exif_bytes=0),
+    "bmp": Writer(_write_bmp, (".bmp",), (1 << 31) - 1, alpha=False, icc=False, exif_bytes=0, xmp_bytes=0),
 }

@@ -1,7 +1,7 @@
 """Pictures in and out without loss: ``decode`` a file, ``encode`` a result, choose its kind and name.
 
 Identity holds for every lossless kind: what ``encode`` writes, ``decode`` reads back exactly, with the same profile,
-EXIF, alpha, bit depth and resolution. What cannot be kept is told by notices.
+EXIF, XMP, alpha, bit depth and resolution. What cannot be kept is told by notices.
 """
 
 import os
@@ -18,7 +18,7 @@ import numpy as np
 from demoire.decoders import DECODER_ERRORS, read
 from demoire.encoders import WRITERS
 from demoire.errors import OutputError, PictureError, PictureTooLargeError, UnknownNameError
-from demoire.metadata import clean_dpi, clean_exif, fitting_profile, to_8_bit, upright
+from demoire.metadata import clean_dpi, clean_exif, clean_xmp, fitting_profile, to_8_bit, upright
 from demoire.picture import Limits, Notice, Picture, Samples
 
 __all__ = [
@@ -69,17 +69,19 @@ def decode(path: Path, name: str | None = None, limits: Limits | None = None) ->
         samples = samples[..., None]
     grey = samples.shape[2] <= 2
     icc, profile_notices = fitting_profile(found.icc, grey)
+    xmp, xmp_notices = clean_xmp(found.xmp)
     return Picture(
         pixels=np.repeat(samples[..., :1], 3, axis=2) if grey else np.ascontiguousarray(samples[..., :3]),
         alpha=np.ascontiguousarray(samples[..., -1]) if samples.shape[2] in (2, 4) else None,
         grey=grey,
         icc=icc,
         exif=exif.block,
+        xmp=xmp,
         dpi=clean_dpi(found.dpi, turned=exif.orientation >= 5),
         kind=found.kind,
         lossless=found.lossless,
         name=name,
-        notices=(*found.notices, *exif.notices, *profile_notices),
+        notices=(*found.notices, *exif.notices, *xmp_notices, *profile_notices),
     )
 
 
@@ -146,6 +148,9 @@ def _fit(picture: Picture, kind: str) -> tuple[Picture, tuple[Notice, ...]]:
     if picture.exif and len(picture.exif) > writer.exif_bytes:
         picture = replace(picture, exif=None)
         notices.append(Notice("exif_unsupported", f"{label} cannot keep these EXIF data; they were left out."))
+    if picture.xmp and len(picture.xmp) > writer.xmp_bytes:
+        picture = replace(picture, xmp=None)
+        notices.append(Notice("xmp_unsupported", f"{label} cannot keep these XMP data; they were left out."))
     if kind == "png" and output_kind(picture) != picture.kind:
         source = picture.kind.upper()
         notices.append(

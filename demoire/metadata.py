@@ -1,7 +1,8 @@
-"""EXIF, colour profile and resolution: read leniently, handed back clean, and said where they cannot be kept."""
+"""EXIF, XMP, colour profile and resolution: read leniently, handed back clean, and said where they cannot be kept."""
 
 import io
 import math
+import re
 import struct
 import warnings
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x47
 EXIF_ERRORS = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError, struct.error)
 
 EXIF_DROPPED = Notice("exif_dropped", "The EXIF data of the file are damaged and were left out.")
+XMP_DROPPED = Notice(
+    "xmp_dropped",
+    "The XMP data of the file are damaged, or describe parts of it that were left out, and were left out, too.",
+)
+NOTES_DROPPED = Notice("notes_dropped", "The file holds captions or comments (IPTC or text), which were left out.")
 ICC_DROPPED = Notice("icc_dropped", "The colour profile of the file is damaged or of another kind and was left out.")
 
 
@@ -85,6 +91,21 @@ def _serialise(exif: Image.Exif, turned: bool) -> bytes:
     if turned and _WIDTH in details and _HEIGHT in details:
         details[_WIDTH], details[_HEIGHT] = details[_HEIGHT], details[_WIDTH]
     return exif.tobytes().removeprefix(_PREFIX)
+
+
+# What XMP says of other parts of the file: gain maps, motion photos, depth, further packets. The result has none.
+_PARTS = re.compile(rb"hdrgm:|Container:Directory|MotionPhoto|MicroVideo|GDepth:|HasExtendedXMP")
+_XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)[2-8]""")
+
+
+def clean_xmp(raw: bytes | None) -> tuple[bytes | None, tuple[Notice, ...]]:
+    """The XMP packet with its orientation reset, or None and why."""
+    packet = (raw or b"").strip(b"\0 ")
+    if not packet:
+        return None, ()
+    if b"\0" in packet or b"RDF" not in packet or _PARTS.search(packet):
+        return None, (XMP_DROPPED,)
+    return _XMP_ORIENTATION.sub(rb"\g<1>1", packet), ()
 
 
 def upright(samples: NDArray[Any], orientation: int) -> NDArray[Any]:

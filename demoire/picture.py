@@ -62,6 +62,7 @@ class Picture:
         grey: the file had one colour channel; ``pixels`` then hold it three times and it is written as one again.
         icc: the colour profile of ``pixels``.
         exif: the EXIF block in TIFF form (no ``Exif`` prefix), orientation reset, thumbnail dropped.
+        xmp: the XMP packet, orientation reset.
         dpi: (horizontal, vertical) dots per inch.
         kind: "jpeg", "png", "webp", "tiff", "heic", "avif", "bmp" or "gif".
         lossless: the file kept every pixel value (matters for WebP, which can do both).
@@ -74,6 +75,7 @@ class Picture:
     grey: bool = False
     icc: bytes | None = None
     exif: bytes | None = None
+    xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     kind: str = "png"
     lossless: bool = True

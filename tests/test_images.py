@@ -12,7 +12,7 @@ import numpy as np
 import pillow_heif
 import pytest
 import tifffile
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from demoire.errors import DemoireError, OutputError, PictureError, PictureTooLargeError, UnknownNameError
 from demoire.images import Limits, Picture, decode, encode, kind_of_suffix, output_kind, output_name
@@ -21,6 +21,12 @@ from demoire.metadata import parse_exif
 RNG = np.random.default_rng(1)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 P3_LIKE = SRGB.replace(b"sRGB", b"P3ish")  # another description, so that it is told apart from a profile made here
+XMP = (
+    b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+    b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:dc="http://purl.org/dc/elements/'
+    b'1.1/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="1" dc:title="\xe7\x85\xa7\xe7\x89\x87"/>'
+    b'</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
 
 
 def samples(height: int, width: int, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
@@ -82,6 +88,7 @@ def test_identity_round_trip_is_exact(
         grey=grey,
         icc=P3_LIKE if kind != "bmp" and not grey else None,
         exif=exif_block(1) if kind != "bmp" else None,
+        xmp=XMP if kind != "bmp" else None,
         dpi=(300.0, 150.0) if kind != "webp" else None,
     )
     path = tmp_path / "picture"
@@ -92,6 +99,7 @@ def test_identity_round_trip_is_exact(
     assert (back.alpha is None) == (not alpha)
     assert picture.alpha is None or np.array_equal(back.alpha, picture.alpha)
     assert (back.kind, back.grey, back.icc, back.notices) == (kind, grey, picture.icc, ())
+    assert back.xmp == picture.xmp
     assert back.lossless and output_kind(back) == kind
     if picture.dpi:
         assert back.dpi == pytest.approx(picture.dpi, abs=0.02)
@@ -200,6 +208,65 @@ def test_broken_exif_and_profile_are_left_out_and_said(tmp_path: Path, kind: str
     assert picture.exif is None and picture.icc is None
     assert codes(picture.notices) == ["exif_dropped", "icc_dropped"]
     assert kind == "JPEG" or np.array_equal(picture.pixels, pixels)
+
+
+def test_xmp_comes_back_from_every_kind_upright(tmp_path: Path) -> None:
+    turned = XMP.replace(b'tiff:Orientation="1"', b'tiff:Orientation="6"')
+    image = Image.fromarray(samples(16, 24))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for kind in ("JPEG", "WEBP", "AVIF"):
+        image.save(tmp_path / kind, kind, xmp=turned, exif=exif)
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", turned.decode(), zip=True)
+    image.save(tmp_path / "PNG", "PNG", pnginfo=text)
+    heif = pillow_heif.from_pillow(image)
+    heif.info["xmp"] = turned
+    heif.save(tmp_path / "HEIC")
+    element = turned.replace(b' tiff:Orientation="6"', b"><tiff:Orientation>6</tiff:Orientation", 1)
+    tifffile.imwrite(tmp_path / "TIFF", samples(4, 4), extratags=[(700, 1, len(element), element, True)])
+    for kind in ("JPEG", "WEBP", "AVIF", "PNG", "HEIC", "TIFF"):
+        picture = decode(tmp_path / kind)
+        upright = {"TIFF": element.replace(b">6<", b">1<"), "HEIC": XMP.replace(b'tiff:Orientation="1"', b"")}
+        back = upright.get(kind, XMP)
+        assert (picture.xmp, picture.notices) == (back, ()), kind
+        encode(picture, tmp_path / "out", output_kind(picture))
+        assert decode(tmp_path / "out").xmp == back
+    with Image.open(tmp_path / "PNG") as theirs:
+        encode(decode(tmp_path / "PNG"), tmp_path / "out", "png")
+        assert Image.open(tmp_path / "out").info["xmp"] == XMP and theirs.info["xmp"] == turned
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"no packet",
+        "\ufeff".encode("utf-16") + XMP.decode().encode("utf-16"),
+        XMP.replace(b"dc:title", b"GCamera:MotionPhoto"),
+        XMP.replace(b"dc:title", b"hdrgm:Version"),
+    ],
+)
+def test_xmp_that_is_damaged_or_tells_of_other_parts_is_left_out_and_said(tmp_path: Path, packet: bytes) -> None:
+    Image.fromarray(samples(8, 8)).save(tmp_path / "a.jpg", xmp=packet)
+    picture = decode(tmp_path / "a.jpg")
+    assert picture.xmp is None and codes(picture.notices) == ["xmp_dropped"]
+
+
+def test_captions_and_comments_are_left_out_and_said(tmp_path: Path) -> None:
+    image = Image.fromarray(samples(8, 8))
+    image.save(tmp_path / "comment.jpg", comment=b"hello")
+    resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", 8) + b"\x1c\x02\x78\0\x03abc"
+    iptc = b"Photoshop 3.0\0" + resource
+    image.save(tmp_path / "iptc.jpg", extra=b"\xff\xed" + struct.pack(">H", len(iptc) + 2) + iptc)
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Description", "a page")
+    image.save(tmp_path / "text.png", pnginfo=text)
+    encode(Picture(samples(8, 8, 3, np.uint16)), tmp_path / "plain16.png", "png")
+    tifffile.imwrite(tmp_path / "iptc.tif", samples(4, 4), extratags=[(0x83BB, 7, 8, resource[-8:], True)])
+    image.convert("P").save(tmp_path / "comment.gif", comment=b"hello")
+    for name in ("comment.jpg", "iptc.jpg", "text.png", "iptc.tif", "comment.gif"):
+        assert codes(decode(tmp_path / name).notices)[-1] == "notes_dropped", name
+    assert decode(tmp_path / "plain16.png").notices == ()
 
 
 def test_palette_grey_levels_and_hidden_colours(tmp_path: Path) -> None:
@@ -345,6 +412,10 @@ def test_what_a_kind_cannot_keep_is_said(tmp_path: Path) -> None:
     assert (
         codes(encode(replace(deep, exif=b"II*\0" + bytes(70000)), tmp_path / "b.jpg", "jpeg"))[-1] == "exif_unsupported"
     )
+    plain = Picture(samples(4, 4), xmp=XMP)
+    assert codes(encode(plain, tmp_path / "c.bmp", "bmp")) == ["xmp_unsupported"]
+    assert codes(encode(replace(plain, xmp=XMP * 200), tmp_path / "c.jpg", "jpeg")) == ["xmp_unsupported"]
+    assert encode(replace(plain, xmp=XMP * 200), tmp_path / "c.png", "png") == ()
 
 
 def test_output_kind(tmp_path: Path) -> None:
@@ -389,7 +460,7 @@ def test_long_names_are_cut_to_what_file_systems_take(tmp_path: Path, name: str)
 
 
 def files_of_every_kind(folder: Path) -> dict[str, Path]:
-    picture = Picture(samples(40, 60), icc=SRGB, exif=exif_block())
+    picture = Picture(samples(40, 60), icc=SRGB, exif=exif_block(), xmp=XMP)
     deep = replace(picture, pixels=samples(40, 60, 3, np.uint16))
     paths = {}
     for kind in ("jpeg", "png", "webp", "tiff", "bmp"):

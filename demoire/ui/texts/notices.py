@@ -15,6 +15,16 @@ TEXTS = {
     "notice.exif_unsupported": Text(
         "This kind of file cannot keep these EXIF data.", "此格式无法保存这些 EXIF 信息，已省略。"
     ),
+    "notice.xmp_unsupported": Text(
+        "This kind of file cannot keep these XMP data.", "此格式无法保存这些 XMP 信息，已省略。"
+    ),
+    "notice.xmp_dropped": Text(
+        "The XMP data are damaged, or describe parts that were left out, and were left out, too.",
+        "文件中的 XMP 信息已损坏，或描述的是已省略的部分，因此一并省略。",
+    ),
+    "notice.notes_dropped": Text(
+        "Captions or comments of the file (IPTC or text) were left out.", "文件中的说明或注释（IPTC 或文本）已省略。"
+    ),
     "notice.exif_dropped": Text("The EXIF data are damaged and were left out.", "文件中的 EXIF 信息已损坏，已省略。"),
     "notice.icc_dropped": Text(
         "The colour profile is damaged and was left out.", "文件中的色彩配置文件已损坏或不适用，已省略。"
