@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demoire.errors import DataError
+from demoire.fonts import FontBook
 from demoire.training import words
 from demoire.training.pages import draw_theme
-from demoire.training.typeset import Canvas, FontBook, wrap
+from demoire.training.typeset import Canvas, wrap
 
 if TYPE_CHECKING:
     from demoire.simulate.config import SimulatorConfig

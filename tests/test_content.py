@@ -16,6 +16,7 @@ from PIL import Image
 
 from demoire.cli import main
 from demoire.errors import DataError, OutputError, UnknownNameError
+from demoire.fonts import FontBook
 from demoire.training import building
 from demoire.training.building import StoreOptions, build_store, decode_clean
 from demoire.training.collect import is_accepted
@@ -23,7 +24,7 @@ from demoire.training.content import ContentStore, random_crop, read_index, spli
 from demoire.training.manifest import Source, find_sources, read_manifest, repository_manifest, write_manifest
 from demoire.training.packing import write_pack
 from demoire.training.pages import LAYOUTS, render_page
-from demoire.training.typeset import Canvas, FontBook, wrap
+from demoire.training.typeset import Canvas, wrap
 
 NAMES = tuple(f"photos/set/{i:02d}.png" for i in range(9)) + tuple(f"screens/tool/{i:02d}.webp" for i in range(9))
 

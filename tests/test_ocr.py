@@ -11,8 +11,9 @@ import pytest
 from demoire import ocr
 from demoire.cli import main
 from demoire.errors import DataError
+from demoire.fonts import FontBook
 from demoire.ocr import BEFORE, TARGET, TextCase, TextScore, edit_distance, make_cases, normalise, score_case, summarise
-from demoire.training.typeset import Canvas, FontBook
+from demoire.training.typeset import Canvas
 
 FONTS = FontBook.find()
 needs_fonts = pytest.mark.skipif(not (FONTS.has("zh") and FONTS.has("sans")), reason="needs Latin and Chinese fonts")

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Reads page by page; prints error rates by language and together."""
     from demoire.evaluate import model_predict
+    from demoire.fonts import FontBook
     from demoire.ocr import make_cases, score_case
-    from demoire.training.typeset import FontBook
 
     if args.pages < 1:
         raise DataError(f"--pages must be at least 1, not {args.pages}.")

@@ -7,11 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 from demoire.cli.progress import ProgressBar
+from demoire.fonts import FontBook
 from demoire.training.building import StoreOptions, build_store
 from demoire.training.content import SPLITS, read_index
 from demoire.training.manifest import complete_manifest, find_sources, picture_files, write_manifest
 from demoire.training.packing import write_pack
-from demoire.training.typeset import FontBook
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, __version__
 
 from demoire.errors import DataError, OutputError
+from demoire.fonts import FontBook
 from demoire.training.content import SPLITS, Entry, read_index, split_names, write_index
 from demoire.training.manifest import Source, check_sha256, find_sources, read_manifest, repository_manifest
 from demoire.training.packing import read_member, read_pack
 from demoire.training.pages import VERSION, render_page
-from demoire.training.typeset import FontBook
 
 _FOLDER_KINDS = {"screens": "screen", "pages": "page", "plain": "plain"}
 _PAGE_LICENCE = "CC0-1.0"

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from demoire.fonts import FontBook
 from demoire.training import words
-from demoire.training.typeset import Canvas, Colour, FontBook, wrap
+from demoire.training.typeset import Canvas, Colour, wrap
 
 # Part of what a store is made from: raise it with every change that gives other pixels.
 VERSION = 2
