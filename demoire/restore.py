@@ -1,9 +1,11 @@
 """Restoring: frozen options in, an event per tile out, a frozen result at the end."""
 
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from demoire.hub import Fetching
 from demoire.picture import Notice, Picture, Samples
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ class Restored:
     Attributes:
         picture: as the input, with restored ``pixels``.
         model: model id.
-        origin: where the weights came from ("bundled").
+        origin: where the weights came from: "cache", "bundled", "hub" (fetched just now), "local".
         device: where the last tile was computed.
         dtype: the floating type used.
         tiles: how many tiles were computed.
@@ -92,8 +94,10 @@ def restore(
     options: RestoreOptions,
     models: "ModelCache | None" = None,
     cancelled: Callable[[], bool] | None = None,
-) -> Generator[TileDone | Restored, None, None]:
+) -> Generator[Fetching | TileDone | Restored, None, None]:
     """Restores ``picture`` tile by tile; the last item is ``Restored``. Closing the generator cancels and frees memory.
+
+    While the model's files come from the Hub, it tells how far that is.
 
     ``models`` keeps loaded models between calls. ``cancelled`` is asked often, within tiles too. Nothing is loaded
     before the first item is asked for.
@@ -106,4 +110,10 @@ def restore(
     from demoire.loading import ModelCache
     from demoire.run import Stop, run
 
-    yield from run(picture, options, models or ModelCache(), Stop(options.deadline, cancelled))
+    models = models or ModelCache()
+    stop = Stop(options.deadline, cancelled)
+    with closing(models.fetch(options.model)) as events:
+        for event in events:
+            stop.check()
+            yield event
+    yield from run(picture, options, models, stop)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from demoire.catalog import find_model
+from demoire.catalog import RESTORING, find_model
 from demoire.devices import choose_device, choose_dtype, memory_budget, on_zero_gpu
 from demoire.errors import CancelledError, WeightsError
 from demoire.inference import Lane, Setback, WindowDone, infer
@@ -89,10 +89,20 @@ def estimate_seconds(picture: Picture, options: RestoreOptions, models: ModelCac
 def run(
     picture: Picture, options: RestoreOptions, models: ModelCache, stop: Stop
 ) -> Generator[TileDone | Restored, None, None]:
-    """As ``demoire.restore.restore``."""
+    """As ``demoire.restore.restore``, once the model's files are at hand."""
     started = time.monotonic()
-    loaded = models.get(options.model)
+    with models.using(options.model) as loaded:
+        yield from _run(picture, options, loaded, stop, started)
+
+
+def _run(
+    picture: Picture, options: RestoreOptions, loaded: LoadedModel, stop: Stop, started: float
+) -> Generator[TileDone | Restored, None, None]:
     needs = loaded.needs
+    if loaded.entry.family not in RESTORING:
+        raise WeightsError(
+            f"The model '{options.model}' restores no pictures; choose one of the families {', '.join(RESTORING)}."
+        )
     if needs.frames != 1:
         raise WeightsError(f"The model '{options.model}' needs {needs.frames} pictures at once; choose another model.")
     device = choose_device(options.device)
@@ -119,7 +129,7 @@ def run(
         tiles=progress.tiles,
         computed=progress.computed,
         seconds=time.monotonic() - started,
-        notices=(*picture.notices, *notices),
+        notices=(*picture.notices, *filter(None, [loaded.notice]), *notices),
     )
 
 

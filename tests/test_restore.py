@@ -132,6 +132,13 @@ def test_lower_precision_is_close_and_named(weights: Path) -> None:
     assert last.dtype == "bfloat16" and np.abs(last.picture.pixels - exact).max() <= 3
 
 
+def test_tiles_are_the_whole_picture_in_lower_precision_too(weights: Path) -> None:
+    source = picture(200, 260)
+    whole = run(source, weights, dtype="bfloat16")[1].picture.pixels.astype(int)
+    tiles, last = run(source, weights, dtype="bfloat16", tile=140)
+    assert len(tiles) > 4 and np.abs(last.picture.pixels - whole).max() <= 1
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [

@@ -11,6 +11,7 @@ from typing import Any
 
 from demoire.additions import local_models
 from demoire.catalog import WEIGHTS, ModelEntry, find_model, load_catalog
+from demoire.cli.progress import ProgressBar
 from demoire.errors import WeightsError
 from demoire.hub import Sources
 
@@ -46,15 +47,12 @@ def _fetch(entry: ModelEntry, sources: Sources) -> bool:
     """Gets the files and says from where they came."""
     try:
         with closing(sources.fetch(entry)) as events:
-            for event in events:
-                if sys.stderr.isatty():
-                    whole = f" of {event.total / 1e6:.1f}" if event.total else ""
-                    print(f"\r{entry.id}: {event.done / 1e6:.1f}{whole} MB", end="", file=sys.stderr, flush=True)
+            ProgressBar(entry.id).show_fetching(events)
         resolved = sources.resolve(entry)
     except WeightsError as error:
         print(f"demoire: {error}", file=sys.stderr)
         return False
-    print(f"\r{entry.id}: {resolved.origin}{f' ({resolved.notice.text})' if resolved.notice else ''}", file=sys.stderr)
+    print(f"{entry.id}: {resolved.origin}{f' ({resolved.notice.text})' if resolved.notice else ''}", file=sys.stderr)
     return True
 
 

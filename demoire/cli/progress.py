@@ -1,8 +1,10 @@
 """A progress bar on a terminal; nothing where the output goes elsewhere."""
 
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
+from demoire.hub import Fetching
 from demoire.restore import TileDone
 
 _CELLS = 24
@@ -26,6 +28,15 @@ class ProgressBar:
         """Draws the state after ``tile``."""
         rate, left = tile.megapixels_per_second, tile.seconds_left
         self.show(tile.index, tile.total, f"tile {tile.index}/{tile.total}  {rate:.2f} MP/s  {left:.0f} s left")
+
+    def show_fetching(self, events: Iterable[Fetching]) -> None:
+        """Draws how a model's files come from the Hub, until they are there."""
+        try:
+            for event in events:
+                if event.total:
+                    self.show(event.done, event.total, f"{event.done / 1e6:.1f} MB from the Hub")
+        finally:
+            self.wipe()
 
     def wipe(self) -> None:
         """Clears the line."""

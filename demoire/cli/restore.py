@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
     from demoire.loading import ModelCache
 
     models = ModelCache(weights=args.weights)
+    with closing(models.fetch(args.model)) as events:
+        ProgressBar(args.model).show_fetching(events)
     models.get(args.model)  # what concerns all photos fails once, before any
     choose_device(args.device)
     sources = list(_sources(args.inputs))
@@ -199,7 +201,7 @@ class Job:
                 for event in events:
                     if isinstance(event, TileDone):
                         bar.show_tile(event)
-                    else:
+                    elif isinstance(event, Restored):
                         return event
         finally:
             bar.wipe()

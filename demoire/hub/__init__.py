@@ -1,4 +1,4 @@
-"""Where models' files come from: bundled weights, the Hub's cache, the Hub. Only ``client`` imports huggingface_hub."""
+"""Where models' files come from: bundled weights, the Hub's cache, the Hub. Nothing else knows huggingface_hub."""
 
 from typing import TYPE_CHECKING
 

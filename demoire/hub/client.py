@@ -1,4 +1,4 @@
-"""The only module that touches ``huggingface_hub``. ``python -m demoire.hub.client`` fetches files in its own process.
+"""Models through ``huggingface_hub``. ``python -m demoire.hub.client`` fetches files, as a process of its own.
 
 A process, because the client's calls neither end at a deadline nor can be cancelled, and retry a dead Hub for long. It
 reads an order from its standard input, tells events on its standard output (JSON, one a line), and stops once its

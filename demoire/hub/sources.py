@@ -175,7 +175,7 @@ class Sources:
     def _sentence(self, entry: ModelEntry) -> str:
         use = self.options.source
         if entry.repo and use != "bundled":
-            return f"The model '{entry.id}' cannot be fetched: {self._why_not(entry)}. Or choose another model."
+            return f"The model '{entry.id}' cannot be fetched: {self._why_not(entry)}; or choose another model."
         if not entry.bundled or use == "hub":
             return f"The model '{entry.id}' is not bundled, or names no repository on the Hub; choose another model."
         return str(_complaint(entry, self.weights / entry.id))
