@@ -1,22 +1,27 @@
-"""Jobs without a browser: what a visitor's photo goes through, and what is left of it afterwards."""
+"""Jobs without a browser: what a visitor's photos go through, and what is left of it afterwards."""
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pictures import photo, screen
 from PIL import Image
 
+from demoire.catalog import load_catalog
+from demoire.comparison import Box
 from demoire.errors import DeviceError, PictureError
 from demoire.images import decode
-from demoire.restore import RestoreOptions, TileDone
-from demoire.ui.jobs import Desk, Event, Settings, Started, Waiting
-from demoire.ui.visits import Result, Visit
+from demoire.restore import RestoreOptions
+from demoire.ui.jobs import Desk, Event, Finished, Progress, Settings, Started, Task, Waiting, overlap
+from demoire.ui.lane import Lane
+from demoire.ui.visits import MOST_RESULTS, Result, Visit, Work
 
 RUN = "run"
-OPTIONS = RestoreOptions(model="identity", device="cpu", tile=96)
+OPTIONS = RestoreOptions(device="cpu", tile=96)
 
 
 @pytest.fixture
@@ -32,9 +37,26 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def run(desk: Desk, visit: Visit, options: RestoreOptions = OPTIONS) -> list[Event]:
-    assert visit.photo is not None
-    return list(desk.restore(visit, visit.photo, options, RUN))
+def task(desk: Desk, *models: str, options: RestoreOptions = OPTIONS, box: Box | None = None) -> Task:
+    catalog = load_catalog(desk.settings.weights)
+    return Task(tuple(catalog[name] for name in models or ("identity",)), options, box)
+
+
+def opened(desk: Desk, file: Path) -> tuple[Visit, Work]:
+    """A visit with one photo."""
+    visit = desk.new_visit()
+    desk.open_photos(visit, [file])
+    assert visit.work is not None
+    return visit, visit.work
+
+
+def run(desk: Desk, visit: Visit, work: Work, wanted: Task | None = None) -> list[Event]:
+    return list(desk.restore(visit, work, wanted or task(desk), RUN))
+
+
+def pixels(desk: Desk, result: Result) -> NDArray[np.uint8]:
+    """What the browser may see of a result at its own pixels."""
+    return np.asarray(result.view.level(0))
 
 
 def test_opening_the_page_imports_no_torch() -> None:
@@ -43,97 +65,171 @@ def test_opening_the_page_imports_no_torch() -> None:
 
 
 def test_a_photo_is_restored_and_written(desk: Desk, file: Path) -> None:
-    visit = desk.new_visit()
-    desk.open_photo(visit, file)
-    events = run(desk, visit)
-    assert isinstance(events[0], Started) and isinstance(events[-1], Result)
-    tiles = [event for event in events if isinstance(event, TileDone)]
-    assert len(tiles) == events[-1].restored.tiles > 1
-    download = desk.write_download(events[-1], "auto")
-    assert download.path.name == "a photo_demoired.png" and download.notices == ()
-    assert download.path.is_relative_to(visit.folder)
-    np.testing.assert_array_equal(decode(download.path).pixels, decode(file).pixels)
+    visit, work = opened(desk, file)
+    events = run(desk, visit, work)
+    assert isinstance(events[0], Started) and isinstance(events[-1], Finished)
+    (result,) = events[-1].results
+    tiles = [event for event in events if isinstance(event, Progress)]
+    assert tiles[-1].done == tiles[-1].total == result.run.tiles > 1
+    assert desk.write_downloads(visit, work, "auto") == [result]
+    assert result.download is not None and result.download.notices == ()
+    assert result.download.file.name == "a photo_demoired.png"
+    np.testing.assert_array_equal(decode(result.download.path).pixels, decode(file).pixels)
+    token = result.download.file.address.split("/")[1]
+    assert desk.files.find(token) == (result.download.path, "a photo_demoired.png")
+
+
+def test_several_models_run_one_after_the_other_what_is_looked_at_first(desk: Desk, file: Path) -> None:
+    visit, work = opened(desk, file)
+    looked_at = (96, 130, 130, 171)
+    steps = desk.restore(visit, work, task(desk, "identity", "tiny", options=replace(OPTIONS, first=looked_at)), RUN)
+    for _ in steps:
+        begun = [result for result in work.results if result.arrived]
+        if len(begun) == 2:
+            break
+    assert [result.state for result in work.results] == ["working", "working"]
+    for result in work.results:
+        assert overlap(result.arrived[0], looked_at)
+    last = list(steps)[-1]
+    assert isinstance(last, Finished)
+    assert [result.run.model for result in last.results] == ["identity", "tiny"]
+    assert all(result.run.seconds > 0 for result in last.results)
+    np.testing.assert_array_equal(pixels(desk, last.results[0]), decode(file).pixels)
+    desk.write_downloads(visit, work, "png")
+    names = [result.download.file.name for result in work.results if result.download]
+    assert names == ["a photo_demoired_identity.png", "a photo_demoired_tiny.png"]
+
+
+def test_a_part_is_tried_as_it_would_become_in_the_whole(desk: Desk, file: Path) -> None:
+    visit, work = opened(desk, file)
+    box = (20, 30, 70, 90)
+    run(desk, visit, work, task(desk, "tiny"))
+    run(desk, visit, work, task(desk, "tiny", box=box))
+    whole, part = work.results
+    assert part.restored is None and part.run.box == box and part.state == "done"
+    inside = np.index_exp[20:70, 30:90]
+    np.testing.assert_array_equal(pixels(desk, part)[inside], pixels(desk, whole)[inside])
+    outside = pixels(desk, part).copy()
+    outside[inside] = 0
+    assert not outside.any()
+    assert part.pane().arrived and whole.pane().arrived is None
+    assert work.finished() == [whole]
+
+
+def test_another_setting_keeps_the_former_result_the_same_one_replaces_it(desk: Desk, file: Path) -> None:
+    visit, work = opened(desk, file)
+    run(desk, visit, work)
+    (former,) = work.results
+    run(desk, visit, work, task(desk, options=replace(OPTIONS, tile=112)))
+    assert [result.run.tile for result in work.results] == [96, 112]
+    run(desk, visit, work)
+    assert [result.run.tile for result in work.results] == [112, 96]
+    assert former not in work.results
+    assert desk.views.tile(former.view.token, 0, 0, 0) is not None  # until the browser knows
+    run(desk, visit, work)
+    assert desk.views.tile(former.view.token, 0, 0, 0) is None
+
+
+def test_only_the_last_results_are_kept(desk: Desk, file: Path) -> None:
+    visit, work = opened(desk, file)
+    for left in range(MOST_RESULTS + 2):
+        run(desk, visit, work, task(desk, box=(0, left, 30, left + 30)))
+    assert len(work.results) == MOST_RESULTS
+    assert work.results[0].run.box == (0, 2, 30, 32)
+    assert len({pane.key for pane in work.comparison().panes}) == MOST_RESULTS + 1
 
 
 def test_visitors_have_folders_of_their_own_and_leave_nothing(desk: Desk, file: Path) -> None:
-    visits = [desk.new_visit(), desk.new_visit()]
-    for visit in visits:
-        desk.open_photo(visit, file)
-        run(desk, visit)
-    assert visits[0].folder != visits[1].folder
-    tokens = {held.view.token for visit in visits for held in (visit.photo, visit.result) if held}
-    assert len(tokens) == 4
-    for visit in visits:
+    visits = [opened(desk, file) for _ in range(2)]
+    for visit, work in visits:
+        run(desk, visit, work)
+        desk.write_downloads(visit, work, "auto")
+    assert visits[0][0].folder != visits[1][0].folder
+    tokens = {pane.source.base.split("/")[1] for _, work in visits for pane in work.comparison().panes}
+    files = [pane.file.address.split("/")[1] for _, work in visits for pane in work.comparison().panes if pane.file]
+    assert len(tokens) == 4 and len(set(files)) == 2
+    for visit, _ in visits:
         visit.close()
     assert list(desk.settings.folder.iterdir()) == []
     assert all(desk.views.tile(token, 0, 0, 0) is None for token in tokens)
+    assert all(desk.files.find(token) is None for token in files)
 
 
 def test_a_bad_file_leaves_the_former_photo_and_its_result(desk: Desk, file: Path, tmp_path: Path) -> None:
-    visit = desk.new_visit()
-    former = desk.open_photo(visit, file)
-    run(desk, visit)
+    visit, work = opened(desk, file)
+    run(desk, visit, work)
     bad = tmp_path / "bad.png"
     bad.write_bytes(file.read_bytes()[:200])
     with pytest.raises(PictureError):
-        desk.open_photo(visit, bad)
-    assert visit.photo is former and visit.result is not None
-    assert desk.views.tile(former.view.token, 0, 0, 0) is not None
+        desk.open_photos(visit, [file, bad])
+    assert visit.work is work and len(work.results) == 1
+    assert desk.views.tile(work.photo.view.token, 0, 0, 0) is not None
+    assert len(list(visit.folder.iterdir())) == 2
 
 
-def test_a_new_photo_drops_the_former_and_its_result(desk: Desk, file: Path) -> None:
-    visit = desk.new_visit()
-    former = desk.open_photo(visit, file)
-    run(desk, visit)
-    desk.open_photo(visit, file)
-    assert visit.result is None
-    assert desk.views.tile(former.view.token, 0, 0, 0) is None
-    assert len(list(visit.folder.iterdir())) == 1
+def test_new_photos_drop_the_former_and_their_results(desk: Desk, file: Path) -> None:
+    visit, former = opened(desk, file)
+    run(desk, visit, former)
+    desk.open_photos(visit, [file, file])
+    assert len(visit.works) == 2 and visit.work is next(iter(visit.works.values()))
+    visit.sweep()
+    assert desk.views.tile(former.photo.view.token, 0, 0, 0) is None
+    assert len(list(visit.folder.iterdir())) == 2
 
 
-def test_a_cancelled_run_ends_within_a_tile_and_frees_the_device(desk: Desk, file: Path) -> None:
-    first, second = desk.new_visit(), desk.new_visit()
-    for visit in (first, second):
-        desk.open_photo(visit, file)
-    assert first.photo is not None and second.photo is not None
-    running = desk.restore(first, first.photo, OPTIONS, RUN)
+def test_a_cancelled_run_ends_within_a_tile_keeps_what_is_done_and_frees_the_device(desk: Desk, file: Path) -> None:
+    (first, one), (second, other) = opened(desk, file), opened(desk, file)
+    running = desk.restore(first, one, task(desk), RUN)
     assert isinstance(next(running), Started)
-    assert isinstance(next(running), TileDone)
-    waiting = desk.restore(second, second.photo, OPTIONS, RUN)
-    assert isinstance(next(waiting), Waiting)
+    assert isinstance(next(running), Progress)
+    waiting = desk.restore(second, other, task(desk), RUN)
+    assert next(waiting) == Waiting(1)
     first.cancel(RUN)
     assert list(running) == []
-    assert first.result is None and not first.running
-    assert isinstance(list(waiting)[-1], Result)
+    (kept,) = one.results
+    assert kept.state == "cancelled" and len(kept.arrived) == 1 and kept.restored is None and not first.running
+    top, left, bottom, right = kept.arrived[0]
+    np.testing.assert_array_equal(
+        pixels(desk, kept)[top:bottom, left:right], decode(file).pixels[top:bottom, left:right]
+    )
+    assert isinstance(list(waiting)[-1], Finished)
 
 
 def test_a_waiting_run_can_be_cancelled_or_closed(desk: Desk, file: Path) -> None:
-    visit = desk.new_visit()
-    held = desk.open_photo(visit, file)
-    running = desk.restore(visit, held, OPTIONS, "first")
+    visit, work = opened(desk, file)
+    running = desk.restore(visit, work, task(desk), "first")
     next(running)
-    waiting = desk.restore(visit, held, OPTIONS, RUN)
+    waiting = desk.restore(visit, work, task(desk), RUN)
     assert isinstance(next(waiting), Waiting)
     visit.cancel(RUN)
     assert list(waiting) == []
     running.close()
-    assert not visit.running
-    assert isinstance(list(desk.restore(visit, held, OPTIONS, "last"))[-1], Result)
+    assert not visit.running and work.results == []
+    assert isinstance(list(desk.restore(visit, work, task(desk), "last"))[-1], Finished)
 
 
 def test_another_photo_ends_the_run_of_the_former(desk: Desk, file: Path) -> None:
-    visit = desk.new_visit()
-    held = desk.open_photo(visit, file)
-    running = desk.restore(visit, held, OPTIONS, RUN)
+    visit, work = opened(desk, file)
+    running = desk.restore(visit, work, task(desk), RUN)
     next(running)
-    desk.open_photo(visit, file)
-    assert list(running) == []
-    assert visit.result is None
+    desk.open_photos(visit, [file])
+    assert [event for event in running if isinstance(event, Finished)] == []
 
 
-def test_an_error_frees_the_device(desk: Desk, file: Path) -> None:
-    visit = desk.new_visit()
-    desk.open_photo(visit, file)
+def test_an_error_frees_the_device_and_leaves_no_empty_result(desk: Desk, file: Path) -> None:
+    visit, work = opened(desk, file)
     with pytest.raises(DeviceError):
-        run(desk, visit, RestoreOptions(model="identity", device="cuda:99"))
-    assert isinstance(run(desk, visit)[-1], Result)
+        run(desk, visit, work, task(desk, options=RestoreOptions(device="cuda:99")))
+    assert work.results == []
+    assert isinstance(run(desk, visit, work)[-1], Finished)
+
+
+def test_the_lane_serves_in_the_order_of_arrival() -> None:
+    lane = Lane()
+    tickets = [lane.ticket() for _ in range(3)]
+    assert [ticket.wait(0) for ticket in tickets] == [0, 1, 2]
+    tickets[1].close()
+    assert tickets[2].wait(0) == 1
+    tickets[0].close()
+    tickets[0].close()  # twice does no harm
+    assert tickets[2].wait(0) == 0

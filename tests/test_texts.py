@@ -19,9 +19,12 @@ PACKAGE = Path(demoire.errors.__file__).parent
 UI = PACKAGE / "ui"
 CHINESE = re.compile("[\u4e00-\u9fff]")
 #: Names and signs that are the same in every language.
-SAME = {"Demoire", "English", "中文", "100 %", "200 %", "400 %"}
+SAME = {"Demoire", "English", "中文", "100 %", "× 1", "× 2", "× 4", "× 8", "× 16"}
 #: Keys that are put together from a prefix and a name.
-PREFIXES = ("control.device.", "control.format.", "example.", "notice.", "error.class.", "tab.")
+PREFIXES = (
+    *("control.device.", "control.format.", "family.", "example.", "notice.", "error.class.", "tab."),
+    *("pane.", "figure."),
+)
 
 
 def places(text: str) -> set[str]:
@@ -35,7 +38,7 @@ def test_each_text_is_complete_in_both_languages(key: str) -> None:
     assert places(english) == places(chinese)
     assert not CHINESE.search(english)
     words = re.sub(r"\{\w+\}|[^A-Za-z]", "", chinese)
-    assert CHINESE.search(chinese) or words in ("", "PNG", "JPEG")
+    assert CHINESE.search(chinese) or words in ("", "PNG", "JPEG", "CNN", "RNN", "GAN", "PSNRdB", "SSIM")
 
 
 def sources(pattern: str) -> dict[Path, str]:

@@ -45,5 +45,5 @@ def test_edges_of_controls_have_3_to_1(front: str, back: str, mode: int) -> None
 def test_the_stylesheet_knows_every_colour_that_it_uses_and_fetches_nothing() -> None:
     css = stylesheet()
     used = set(re.findall(r"var\(--([a-z-]+)[,)]", css))
-    assert used - set(COLOURS) == {"fringe", "ratio", "shape"}
+    assert used - set(COLOURS) == {"fringe", "split", "columns", "rows"}
     assert "url(" not in css and "@import" not in css

@@ -1,6 +1,7 @@
 """What the browser is shown are the picture's own pixels."""
 
 import io
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,18 @@ def test_unknown_and_removed_views_have_no_tiles(tmp_path: Path) -> None:
 def test_a_closed_folder_takes_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Views().add(Picture(noise(8, 8)), tmp_path / "gone")
+
+
+def test_parts_in_any_order_make_the_same_levels_as_the_whole(tmp_path: Path) -> None:
+    pixels = noise(1101, 1333)
+    views = Views()
+    whole = views.add(Picture(pixels), tmp_path)
+    grown = views.begin(Picture(pixels), tmp_path)
+    assert views.tile(grown.token, 0, 0, 0) is not None  # black so far
+    rows, columns = (0, 333, 640, 1101), (0, 7, 1000, 1333)
+    boxes = [(top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]
+    for top, left, bottom, right in reversed(boxes):
+        views.put(grown, (top, left, bottom, right), pixels[top:bottom, left:right])
+    assert grown.levels == whole.levels == 3
+    for index in range(whole.levels):
+        np.testing.assert_array_equal(grown.level(index), whole.level(index))

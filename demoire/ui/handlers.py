@@ -1,23 +1,33 @@
-"""What each event of the restore tab does: runs a job and says what status line, viewer and download become."""
+"""What each event of the restore tab does: runs a job and says what status line, viewer and downloads become."""
 
+import json
 import re
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from demoire.catalog import ModelEntry
+from demoire.comparison import Box
 from demoire.errors import DemoireError
 from demoire.restore import RestoreOptions
-from demoire.ui.jobs import Desk
+from demoire.ui.jobs import Desk, Finished, Progress, Task
 from demoire.ui.routes import EXAMPLES
 from demoire.ui.status import done, failed, progress, refused, status
-from demoire.ui.visits import Result, Visit
+from demoire.ui.visits import MOST_PHOTOS, Visit, Work
 
-#: What the viewer is told.
-Shown = dict[str, Any]
+#: How many models run side by side.
+MOST_MODELS = 4
+#: Smallest time between two messages about tiles, in seconds.
+PACE = 0.1
+
+#: What the viewer and the list of photos are told.
+Shown = dict[str, Any] | None
 
 
 def uploaded_file(path: object) -> Path | None:
@@ -32,71 +42,176 @@ def uploaded_file(path: object) -> Path | None:
     return file if file.is_file() else None
 
 
-def _shown(visit: Visit) -> Shown:
-    photo, result = visit.photo, visit.result
-    return {"photo": photo and photo.describe(), "result": result and result.view.describe()}
+@dataclass(frozen=True)
+class Ask:
+    """What the browser asks for beside the settings.
+
+    Attributes:
+        run: the name by which it may cancel.
+        first: the part of the photo that it shows.
+        box: the part that it wants to try; None: the whole photo.
+        model: instead of the ticked ones.
+        every: all photos, not only the one at hand.
+    """
+
+    run: str
+    first: Box | None = None
+    box: Box | None = None
+    model: str | None = None
+    every: bool = False
+
+    @classmethod
+    def read(cls, text: str) -> "Ask":
+        """Reads what the browser sent; what is not as agreed counts as not said."""
+        try:
+            data = json.loads(text)
+        except ValueError:
+            data = None
+        data = data if isinstance(data, dict) else {}
+        model = data.get("model")
+        return cls(
+            run=str(data.get("run", "")),
+            first=_box(data.get("first")),
+            box=_box(data.get("box")),
+            model=model if isinstance(model, str) else None,
+            every=data.get("every") is True,
+        )
+
+
+def _box(value: object) -> Box | None:
+    if not isinstance(value, list) or len(value) != 4 or not all(type(edge) is int and edge >= 0 for edge in value):
+        return None
+    top, left, bottom, right = value
+    return (top, left, bottom, right) if top < bottom and left < right else None
+
+
+def _within(box: Box | None, work: Work) -> Box | None:
+    """The box cut to the photo; None where nothing is left."""
+    view = work.photo.view
+    return box and _box([box[0], box[1], min(box[2], view.height), min(box[3], view.width)])
+
+
+def shown(visit: Visit) -> Shown:
+    """The viewer's value."""
+    return visit.work.comparison().describe() if visit.work else None
+
+
+def listed(visit: Visit) -> Shown:
+    """The value of the list of photos."""
+    works = list(visit.works.values())
+    photos = [
+        {
+            "key": work.photo.view.token,
+            "name": work.photo.name,
+            "kind": work.photo.kind.upper(),
+            "height": work.photo.view.height,
+            "width": work.photo.view.width,
+            "preview": f"views/{work.photo.view.token}/{work.photo.view.levels - 1}/0/0",
+        }
+        for work in works
+    ]
+    return {"photos": photos, "at": visit.work.photo.view.token if visit.work else None}
 
 
 class Handlers:
     """The events of the tab, for all visitors; what belongs to one visitor comes in as their visit."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
         self._desk = desk
+        self._models = models
 
     def open_upload(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
         """Opens what the visitor's browser uploaded."""
-        return self._open(uploaded_file(getattr(event, "path", None)), visit, event)
+        paths = getattr(event, "paths", None)
+        return self._open([uploaded_file(path) for path in paths] if isinstance(paths, list) else [], visit, event)
 
     def open_example(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
         """Opens one of the examples, by name."""
         example = EXAMPLES.get(getattr(event, "name", ""))
-        return self._open(example.path if example else None, visit, event)
+        return self._open([example.path] if example else [], visit, event)
 
-    def _open(self, path: Path | None, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
+    def _open(self, paths: Sequence[Path | None], visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
         visit = visit or self._desk.new_visit()
         self.cancel(str(getattr(event, "run", "")), visit)
-        if path is None:
+        files = [path for path in paths if path is not None]
+        if not files or len(files) < len(paths):
             return refused("error.not_uploaded"), gr.skip(), gr.skip(), visit
+        if len(files) > MOST_PHOTOS:
+            return refused("error.too_many_files", {"most": MOST_PHOTOS}), gr.skip(), gr.skip(), visit
         try:
-            self._desk.open_photo(visit, path)
+            self._desk.open_photos(visit, files)
         except DemoireError as error:
             return failed(error), gr.skip(), gr.skip(), visit
-        return status("ready"), _shown(visit), gr.update(value=None, interactive=False), visit
+        return status("ready"), shown(visit), listed(visit), visit
+
+    def select(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
+        """Shows another one of the visitor's photos."""
+        work = visit.works.get(str(getattr(event, "key", ""))) if visit else None
+        if visit is None or work is None:
+            return gr.skip(), gr.skip(), gr.skip()
+        visit.work = work
+        told = gr.skip() if visit.running else done(work.results) if work.results else status("ready")
+        return told, shown(visit), listed(visit)
 
     def restore(
-        self, model: str, tile: str, device: str, run: str, visit: Visit | None
+        self, ask: str, tile: str, device: str, visit: Visit | None, *ticked: list[str] | None
     ) -> Generator[tuple[Any, Any], None, None]:
-        """Restores the photo, telling every tile; ``run`` is the name by which the browser may cancel it."""
-        if visit is None or visit.photo is None:
-            yield refused("error.no_photo"), gr.skip()
-            return
-        side = None if tile == "auto" else int(tile)
-        options = RestoreOptions(model=model, device=device, tile=side, deadline=self._desk.settings.deadline)
-        try:
-            with closing(self._desk.restore(visit, visit.photo, options, run)) as events:
+        """Restores, telling every tile."""
+        asked = Ask.read(ask)
+        names = [asked.model] if asked.model else [name for names in ticked for name in names or []]
+        models = tuple(self._models[name] for name in names if name in self._models)
+        if visit is None or visit.work is None:
+            yield self._refuse("error.no_photo", asked)
+        elif not models:
+            yield self._refuse("error.no_model", asked)
+        elif len(models) > MOST_MODELS:
+            yield self._refuse("error.many_models", asked)
+        else:
+            side = None if tile == "auto" else int(tile)
+            options = RestoreOptions(
+                device=device, tile=side, deadline=self._desk.settings.deadline, first=_within(asked.first, visit.work)
+            )
+            try:
+                yield from self._restore(visit, Task(models, options, _within(asked.box, visit.work)), asked)
+            except DemoireError as error:
+                yield {**failed(error), "of": asked.run}, shown(visit)
+
+    def _refuse(self, key: str, asked: Ask) -> tuple[Any, Any]:
+        return {**refused(key), "of": asked.run}, gr.skip()
+
+    def _restore(self, visit: Visit, task: Task, asked: Ask) -> Generator[tuple[Any, Any], None, None]:
+        at_hand = visit.work
+        others = [work for work in visit.works.values() if asked.every and work is not at_hand]
+        for work in [at_hand, *others] if at_hand else []:
+            spoke = 0.0
+            with closing(self._desk.restore(visit, work, task, asked.run)) as events:
                 for event in events:
-                    yield progress(event, run), _shown(visit) if isinstance(event, Result) else gr.skip()
-        except DemoireError as error:
-            yield {**failed(error), "of": run}, gr.skip()
+                    if isinstance(event, Progress) and time.monotonic() - spoke < PACE:
+                        continue
+                    spoke = time.monotonic()
+                    told = shown(visit) if isinstance(event, Progress | Finished) else gr.skip()
+                    yield {**progress(event), "of": asked.run}, told
+        yield gr.skip(), shown(visit)
 
-    def write_fresh(self, choice: str, visit: Visit | None) -> tuple[Any, Any]:
-        """Writes the download of a run that has just finished; nothing to do after one that failed."""
-        return (gr.skip(), gr.skip()) if visit is None or visit.written else self.write(choice, visit)
+    def write_fresh(self, choice: str, visit: Visit | None) -> Generator[tuple[Any, Any], None, None]:
+        """Writes the downloads of a run that has just finished; nothing to do after one that failed."""
+        yield from self._write(choice, visit, fresh_only=True)
 
-    def write(self, choice: str, visit: Visit | None) -> tuple[Any, Any]:
-        """Writes the download of the last result in the chosen kind of file."""
-        if visit is None or visit.result is None:
-            return gr.skip(), gr.skip()
-        result = visit.result
-        try:
-            download = self._desk.write_download(result, choice)
-        except DemoireError as error:
-            return failed(error), gr.skip()
-        visit.written = True
-        if visit.result is not result:  # another photo came meanwhile
-            return gr.skip(), gr.skip()
-        told = gr.skip() if visit.running else done(result, download.notices, download.path.name)
-        return told, gr.update(value=download.path, interactive=True)
+    def write(self, choice: str, visit: Visit | None) -> Generator[tuple[Any, Any], None, None]:
+        """Writes all downloads in the chosen kind of file."""
+        yield from self._write(choice, visit, fresh_only=False)
+
+    def _write(self, choice: str, visit: Visit | None, fresh_only: bool) -> Generator[tuple[Any, Any], None, None]:
+        if visit is None:
+            return
+        for work in list(visit.works.values()):
+            try:
+                written = self._desk.write_downloads(visit, work, choice, fresh_only)
+            except DemoireError as error:
+                yield failed(error), gr.skip()
+                return
+            if written and visit.work is work:
+                yield gr.skip() if visit.running else done(work.results), shown(visit)
 
     def cancel(self, run: str, visit: Visit | None) -> None:
         """Ends a run within one tile. Gradio's own way stumbles where a tile is just being computed."""

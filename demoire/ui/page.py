@@ -96,7 +96,12 @@ class Page:
             max_file_size=self.desk.settings.limits.max_bytes,
             ssr_mode=False,
             pwa=False,
-            app_kwargs={"routes": routes(self.desk.views), "docs_url": None, "redoc_url": None, "openapi_url": None},
+            app_kwargs={
+                "routes": routes(self.desk.views, self.desk.files),
+                "docs_url": None,
+                "redoc_url": None,
+                "openapi_url": None,
+            },
             i18n=self._kit.i18n,
             theme=theme(),
             head=f"<style>{stylesheet()}</style>",  # as css= Gradio would repeat every rule under a prefix of its own

@@ -35,7 +35,9 @@ class Kit:
         script = (ASSETS / "core.js").read_text(encoding="utf-8")
         self._core = script.replace("__TEXTS__", _json(self._catalogue)).replace("__LANGUAGES__", _json(LANGUAGES))
 
-    def own(self, name: str, value: Any = None, props: Mapping[str, Any] | None = None) -> gr.HTML:
+    def own(
+        self, name: str, value: Any = None, props: Mapping[str, Any] | None = None, elem_id: str | None = None
+    ) -> gr.HTML:
         """The component made of ``assets/<name>.html`` and ``.js``; its script sees ``props``, and speaks by itself."""
         return gr.HTML(
             value,
@@ -43,7 +45,7 @@ class Kit:
             js_on_load=(ASSETS / f"{name}.js").read_text(encoding="utf-8"),
             head=f"<script>{self._core}</script>",
             apply_default_css=False,
-            elem_id=f"demoire-{name}",
+            elem_id=elem_id or f"demoire-{name}",
             **(props or {}),
         )
 

@@ -1,4 +1,4 @@
-"""The tab that restores a photo: its components and what each of them starts."""
+"""The tab that restores photos: its components and what each of them starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,77 +7,100 @@ from typing import Any
 
 import gradio as gr
 
-from demoire.catalog import ModelEntry
+from demoire.catalog import RESTORING, ModelEntry
 from demoire.images import OUTPUT_CHOICES
+from demoire.ui.bench import Bench
 from demoire.ui.handlers import Handlers
 from demoire.ui.jobs import Desk
 from demoire.ui.parts import Kit
+from demoire.ui.plugs import PLUGS
 from demoire.ui.routes import EXAMPLES
 from demoire.ui.status import refused, status
+from demoire.ui.viewer import viewer
+from demoire.ui.visits import MOST_PHOTOS
 
 #: Sides of tiles to choose from, in pixels; the model's own halo is part of them.
 TILES = (512, 768, 1024, 1536)
 DEVICES = ("auto", "cpu", "cuda", "mps")
-#: How long a visitor's photo and result are kept at most, in seconds.
+#: How long a visitor's photos and results are kept at most, in seconds.
 KEPT = 43200
-#: All jobs on the device share one lane of the queue; opening and writing pictures does not wait for it.
+#: Jobs on the device wait in a lane of our own, which knows everybody's place; opening and writing do not wait.
 DEVICE_LANE = "device"
 FILE_LANE = "files"
+#: How many jobs may wait for the device at once.
+WAITING = 64
 
 
 @dataclass(frozen=True)
-class Controls:
-    """The components of the tab."""
+class Buttons:
+    """What starts and ends runs."""
 
-    intake: gr.HTML
-    model: gr.Radio
     restore: gr.Button
+    every: gr.Button
     cancel: gr.Button
-    download: gr.DownloadButton
-    tile: gr.Dropdown
-    device: gr.Dropdown
-    format: gr.Radio
-    status: gr.HTML
-    viewer: gr.HTML
-    run: gr.Textbox
-    visit: gr.State
 
 
 def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
     """Adds the tab's components to the page and wires them."""
     limits = desk.settings.limits
     sizes = {"megapixels": limits.max_pixels // 1_000_000, "megabytes": limits.max_bytes >> 20}
-    intake = kit.own("intake", props={"examples": list(EXAMPLES), **sizes})
-    with gr.Column(elem_id="controls"):
-        model = kit.labelled(
-            partial(gr.Radio, value=next(iter(models), None), elem_id="model"),
-            lambda say: {"label": say("control.model"), "choices": [(say(f"model.{name}"), name) for name in models]},
-        )
-        restore, cancel, download = _actions(kit, bool(models))
-        settings = partial(gr.Accordion, open=False, elem_id="settings")
-        with kit.labelled(settings, lambda say: {"label": say("control.settings")}):
-            tile, device, kind = _settings(kit)
-    line = kit.own("status", status("empty") if models else refused("error.no_models"))
-    viewer = kit.own("viewer", {"photo": None, "result": None})
+    restoring = {name: entry for name, entry in models.items() if entry.family in RESTORING}
+    with gr.Column(elem_id="workbench"):
+        with gr.Column(elem_id="side") as side:
+            intake = kit.own(
+                "intake", {"photos": [], "at": None}, {"examples": list(EXAMPLES), "most": MOST_PHOTOS, **sizes}
+            )
+            with gr.Column(elem_id="controls"):
+                families = _models(kit, restoring)
+                buttons = _buttons(kit, bool(restoring))
+                settings = partial(gr.Accordion, open=False, elem_id="settings")
+                with kit.labelled(settings, _said("label", "control.settings")):
+                    tile, device, kind = _settings(kit)
+            line = kit.own("status", status("empty") if restoring else refused("error.no_models"))
+        pictures = viewer(kit, "restore", {"crop": True})
     visit = gr.State(None, time_to_live=KEPT, delete_callback=lambda visit: visit and visit.close())
     run = gr.Textbox(visible=False)
-    _wire(
-        Controls(intake, model, restore, cancel, download, tile, device, kind, line, viewer, run, visit), Handlers(desk)
-    )
+    bench = Bench(pictures, line, visit, run, families, tile, device, kind)
+    _wire(bench, buttons, intake, Handlers(desk, restoring))
+    with side, gr.Row(elem_id="result-actions"):
+        for plug in PLUGS:
+            plug(kit, desk, bench)
 
 
-def _actions(kit: Kit, usable: bool) -> tuple[gr.Button, gr.Button, gr.DownloadButton]:
+def _said(prop: str, key: str) -> Any:
+    return lambda say: {prop: say(key)}
+
+
+def _models(kit: Kit, models: Mapping[str, ModelEntry]) -> tuple[tuple[gr.CheckboxGroup, tuple[str, ...]], ...]:
+    """A group of boxes to tick for each family that has models; the first model is ticked."""
+    groups = []
+    first = next(iter(models), None)
+    for family in RESTORING:
+        names = tuple(name for name, entry in models.items() if entry.family == family)
+        if names:
+            make = partial(
+                gr.CheckboxGroup,
+                value=[first] if first in names else [],
+                elem_id=f"family-{family}",
+                elem_classes="family",
+            )
+            groups.append((kit.labelled(make, partial(_choices, family, names)), names))
+    return tuple(groups)
+
+
+def _choices(family: str, names: tuple[str, ...], say: Any) -> dict[str, Any]:
+    return {"label": say(f"family.{family}"), "choices": [(say(f"model.{name}"), name) for name in names]}
+
+
+def _buttons(kit: Kit, usable: bool) -> Buttons:
     with gr.Row(elem_id="actions"):
-        restore = kit.labelled(
-            partial(gr.Button, variant="primary", elem_id="restore", interactive=usable),
-            lambda say: {"value": say("control.restore")},
+        restore = partial(gr.Button, variant="primary", elem_id="restore", interactive=usable)
+        every = partial(gr.Button, elem_id="restore-all", interactive=usable)
+        return Buttons(
+            kit.labelled(restore, _said("value", "control.restore")),
+            kit.labelled(every, _said("value", "control.restore_all")),
+            kit.labelled(partial(gr.Button, elem_id="cancel"), _said("value", "control.cancel")),
         )
-        cancel = kit.labelled(partial(gr.Button, elem_id="cancel"), lambda say: {"value": say("control.cancel")})
-        download = kit.labelled(
-            partial(gr.DownloadButton, elem_id="download", interactive=False),
-            lambda say: {"label": say("control.download")},
-        )
-    return restore, cancel, download
 
 
 def _settings(kit: Kit) -> tuple[gr.Dropdown, gr.Dropdown, gr.Radio]:
@@ -108,37 +131,41 @@ def _settings(kit: Kit) -> tuple[gr.Dropdown, gr.Dropdown, gr.Radio]:
     return tile, device, kind
 
 
-def _wire(c: Controls, handlers: Handlers) -> None:
-    """No endpoint is public: the page is the only client, and every job on the device goes through the one lane."""
+def _wire(bench: Bench, buttons: Buttons, intake: gr.HTML, handlers: Handlers) -> None:
+    """No endpoint is public: the page is the only client, and every job on the device goes through the desk's lane."""
     quiet: partial[dict[str, Any]] = partial(dict, show_progress="hidden", api_visibility="private")
     files = quiet(concurrency_id=FILE_LANE, concurrency_limit=2)
-    run = c.restore.click(
-        handlers.restore,
-        [c.model, c.tile, c.device, c.run, c.visit],
-        [c.status, c.viewer],
-        js="(model, tile, device, run, visit) => [model, tile, device, window.demoire.begin(), visit]",
-        trigger_mode="multiple",
-        **quiet(concurrency_id=DEVICE_LANE, concurrency_limit=1),
-    )
+    groups = [group for group, _ in bench.families]
+    told = [bench.status, bench.viewer]
+    runs = [
+        button.click(
+            handlers.restore,
+            [bench.run, bench.tile, bench.device, bench.visit, *groups],
+            told,
+            js=f"(run, ...rest) => [window.demoire.begin({every}), ...rest]",
+            trigger_mode="multiple",
+            **quiet(concurrency_id=DEVICE_LANE, concurrency_limit=WAITING),
+        )
+        for button, every in ((buttons.restore, "false"), (buttons.every, "true"))
+    ]
     # Writing is a step of its own: the panes are already shown, and the device is free for the next visitor.
-    written = [
-        run.success(handlers.write_fresh, [c.format, c.visit], [c.status, c.download], **files),
-        c.format.input(handlers.write, [c.format, c.visit], [c.status, c.download], **files),
-    ]
-    opened = [c.status, c.viewer, c.download, c.visit]
+    written = [run.success(handlers.write_fresh, [bench.format, bench.visit], told, **files) for run in runs]
+    written.append(bench.format.input(handlers.write, [bench.format, bench.visit], told, **files))
+    opened = [*told, intake, bench.visit]
     brought = [
-        c.intake.photo(handlers.open_upload, [c.visit], opened, **files),
-        c.intake.example(handlers.open_example, [c.visit], opened, **files),
+        intake.photo(handlers.open_upload, [bench.visit], opened, **files),
+        intake.example(handlers.open_example, [bench.visit], opened, **files),
     ]
-    c.cancel.click(
+    chosen = intake.choose(handlers.select, [bench.visit], [*told, intake], queue=False, **quiet())
+    buttons.cancel.click(
         handlers.cancel,
-        [c.run, c.visit],
+        [bench.run, bench.visit],
         None,
         js="(run, visit) => [window.demoire.end(), visit]",
         queue=False,
         **quiet(),
     )
-    phases = {"queued,loading,working": [run], "done": written, "opening": brought}
+    phases = {"queued,loading,working": runs, "done": [*written, chosen], "opening": brought}
     for during, events in phases.items():
         for event in events:  # only what nobody foresaw gets here
             event.failure(None, js=f"() => window.demoire.tell('broken', '{during}')", api_visibility="private")

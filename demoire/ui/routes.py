@@ -7,11 +7,16 @@ from pathlib import Path
 
 from PIL import Image
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
 
+from demoire.errors import DemoireError
+from demoire.ui.files import Files
+from demoire.ui.parts import ASSETS
 from demoire.ui.views import Views
 
+#: The modules of the viewer by name.
+SCRIPTS = {path.stem: path for path in (ASSETS / "viewer").glob("*.js")}
 #: How much of an example its button shows, in pixels (height, width).
 SHOWN = (220, 620)
 
@@ -34,6 +39,11 @@ EXAMPLES = {
     "ticket": Example(_example_file("ticket"), (300, 200)),
     "clean": Example(_example_file("clean"), (500, 60)),
 }
+#: What the first screen compares; the second is made by ``python -m demoire restore`` of the first.
+TASTES = {"before": _example_file("sheet"), "after": _example_file("sheet_demoired")}
+
+
+_LASTING = {"Cache-Control": "public, max-age=3600"}
 
 
 @cache
@@ -42,7 +52,7 @@ def _excerpt(name: str) -> bytes:
     top, left = example.corner
     png = io.BytesIO()
     with Image.open(example.path) as picture:
-        picture.crop((left, top, left + SHOWN[1], top + SHOWN[0])).save(png, "PNG")
+        picture.crop((left, top, left + SHOWN[1], top + SHOWN[0])).save(png, "PNG", compress_level=1)
     return png.getvalue()
 
 
@@ -52,12 +62,22 @@ def _health(_: Request) -> Response:
 
 def _example(request: Request) -> Response:
     name = request.path_params["name"]
+    if name in TASTES:
+        return FileResponse(TASTES[name], headers=_LASTING)
     if name not in EXAMPLES:
         return Response(status_code=404)
-    return Response(_excerpt(name), media_type="image/png", headers={"Cache-Control": "public, max-age=3600"})
+    return Response(_excerpt(name), media_type="image/png", headers=_LASTING)
 
 
-def routes(views: Views) -> list[Route]:
+def _script(request: Request) -> Response:
+    """A module of the viewer; browsers ask each time whether it changed, so that modules always fit together."""
+    path = SCRIPTS.get(request.path_params["name"])
+    if path is None:
+        return Response(status_code=404)
+    return FileResponse(path, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+
+def routes(views: Views, files: Files) -> list[BaseRoute]:
     """The routes, to be given to Gradio's server."""
 
     def tile(request: Request) -> Response:
@@ -67,8 +87,20 @@ def routes(views: Views) -> list[Route]:
             return Response(status_code=404)
         return Response(png, media_type="image/png", headers={"Cache-Control": "private, max-age=3600, immutable"})
 
+    def download(request: Request) -> Response:
+        try:
+            found = files.find(request.path_params["token"])
+        except DemoireError as error:
+            return PlainTextResponse(str(error), status_code=503)
+        if found is None:
+            return Response(status_code=404)
+        path, name = found
+        return FileResponse(path, filename=name, headers={"Cache-Control": "private, no-store"})
+
     return [
         Route("/health", _health),
+        Route("/scripts/{name}.js", _script),
+        Route("/files/{token}/{name}", download),
         Route("/examples/{name}", _example),
         Route("/views/{token}/{level:int}/{row:int}/{column:int}", tile),
     ]

@@ -1,14 +1,14 @@
 """What the status line is told: a phase and its numbers; the words are found in the browser, in its language."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from demoire.errors import DemoireError
 from demoire.picture import Notice
-from demoire.restore import TileDone
-from demoire.ui.jobs import Event, Started, Waiting
-from demoire.ui.texts import TEXTS, error_texts, notice_texts
+from demoire.ui.jobs import Downloading, Event, Finished, Progress, Started, Waiting
+from demoire.ui.texts import error_texts, notice_texts
 from demoire.ui.visits import Result
 
 Status = dict[str, Any]
@@ -19,9 +19,9 @@ def status(phase: str, facts: Mapping[str, Any] | None = None) -> Status:
     return {"phase": phase, "stamp": time.monotonic_ns(), **(facts or {})}
 
 
-def refused(key: str) -> Status:
-    """After a refusal of the page's own; ``key`` is its text."""
-    return status("failed", {"error": TEXTS[key].per_language()})
+def refused(key: str, places: Mapping[str, Any] | None = None) -> Status:
+    """After a refusal of the page's own; ``key`` is its text, ``places`` what that leaves open."""
+    return status("failed", {"key": key, "places": places or {}})
 
 
 def failed(error: DemoireError) -> Status:
@@ -29,29 +29,27 @@ def failed(error: DemoireError) -> Status:
     return status("failed", {"error": error_texts(error)})
 
 
-def done(result: Result, notices: tuple[Notice, ...], file: str | None) -> Status:
-    """After a run; ``file`` is the download's name once it is written, and ``notices`` what that could not keep."""
-    run = result.restored
-    facts = {name: getattr(run, name) for name in ("seconds", "device", "tiles", "dtype", "model", "origin")}
-    told = dict.fromkeys((*run.notices, *notices))
-    return status(
-        "done", {"run": {**facts, "file": file}, "encoding": file is None, "notices": [notice_texts(n) for n in told]}
-    )
+def done(results: Sequence[Result]) -> Status:
+    """After a run: how each result came about, and what it, or its download, could not keep."""
+    notices: dict[Notice, None] = {}
+    for result in results:
+        kept = result.restored.notices if result.restored else ()
+        notices |= dict.fromkeys((*kept, *(result.download.notices if result.download else ())))
+    encoding = any(result.restored and not result.download for result in results)
+    runs = [{**asdict(result.run), "file": result.download and asdict(result.download.file)} for result in results]
+    return status("done", {"runs": runs, "encoding": encoding, "notices": [notice_texts(notice) for notice in notices]})
 
 
-def progress(event: Event, run: str) -> Status:
-    """While a run is under way, and at its end; the browser knows by ``run`` what belongs to one that was cancelled."""
-    return {**_progress(event), "of": run}
-
-
-def _progress(event: Event) -> Status:
+def progress(event: Event) -> Status:
+    """While a run is under way, and at its end."""
     match event:
         case Waiting():
-            return status("queued")
+            return status("queued", {"before": event.before})
+        case Downloading():
+            return status("loading", {"bytes": asdict(event)})
         case Started():
             return status("loading")
-        case TileDone():
-            tiles = {"done": event.index, "total": event.total}
-            return status("working", {**tiles, "rate": event.megapixels_per_second, "left": event.seconds_left})
-        case Result():
-            return done(event, (), None)
+        case Progress():
+            return status("working", asdict(event))
+        case Finished():
+            return done(event.results)

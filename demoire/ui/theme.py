@@ -19,6 +19,10 @@ FONTS = (
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
+#: The style of each part of the page, in the order of the cascade.
+SHEETS = ("page", "intake", "bench", "viewer")
+
+
 class Shade(NamedTuple):
     """One colour of the page in both of its modes."""
 
@@ -26,13 +30,13 @@ class Shade(NamedTuple):
     dark: str
 
 
-#: The colours by their names in ``assets/page.css``.
+#: The colours by their names in ``assets/style``.
 COLOURS = {
     "page": Shade("#efefef", "#161616"),
     "surface": Shade("#fafafa", "#212121"),
     "well": Shade("#e2e2e2", "#0e0e0e"),
     "line": Shade("#cfcfcf", "#3a3a3a"),
-    "edge": Shade("#8a8a8a", "#757575"),
+    "edge": Shade("#868686", "#7a7a7a"),
     "ink": Shade("#171717", "#f1f1f1"),
     "muted": Shade("#555555", "#adadad"),
     "action": Shade("#171717", "#f1f1f1"),
@@ -92,7 +96,8 @@ def theme() -> gr.themes.Base:
 
 
 def stylesheet() -> str:
-    """``assets/page.css`` after the colours that it uses."""
+    """The files of ``assets/style`` after the colours that they use."""
     light = "".join(f"--{name}: {shade.light};" for name, shade in COLOURS.items())
     dark = "".join(f"--{name}: {shade.dark};" for name, shade in COLOURS.items())
-    return f":root {{{light}}}\n.dark {{{dark}}}\n{(ASSETS / 'page.css').read_text(encoding='utf-8')}"
+    rules = "\n".join((ASSETS / "style" / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS)
+    return f":root {{{light}}}\n.dark {{{dark}}}\n{rules}"

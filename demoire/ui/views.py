@@ -11,13 +11,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from demoire.picture import Picture
+from demoire.comparison import Box, Source
+from demoire.picture import Picture, Samples
 
 #: Side of a tile in pixels.
 SIDE = 512
@@ -41,24 +42,27 @@ class View:
     levels: int
     icc: bytes | None
 
-    def describe(self) -> dict[str, str | int]:
-        """What the viewer in the browser needs to know."""
-        return {"token": self.token, "height": self.height, "width": self.width, "levels": self.levels, "side": SIDE}
+    def source(self) -> Source:
+        """Where the browser finds the tiles."""
+        return Source(f"views/{self.token}", self.height, self.width, self.levels, SIDE)
+
+    def level(self, index: int, mode: Literal["r", "r+"] = "r") -> Bytes:
+        """The stored pixels of a level."""
+        stored: Bytes = np.load(self.folder / f"{index}.npy", mmap_mode=mode)
+        return stored
 
 
-def _eight_bits(picture: Picture) -> Bytes:
-    samples: NDArray[Any] = picture.pixels
-    if picture.alpha is not None:
-        samples = np.dstack((samples, picture.alpha))
-    return samples if picture.bits == 8 else (samples >> 8).astype(np.uint8)
+def _eight_bits(pixels: Samples, alpha: Samples | None) -> Bytes:
+    samples: NDArray[Any] = pixels if alpha is None else np.dstack((pixels, alpha))
+    return samples if samples.dtype == np.uint8 else (samples >> 8).astype(np.uint8)
 
 
-def _halvings(pixels: Bytes) -> Iterator[Bytes]:
-    """The picture, then its halves, until one fits a tile; an odd row or column is averaged alone."""
-    yield pixels
-    while max(pixels.shape[:2]) > SIDE:
-        pixels = np.asarray(Image.fromarray(pixels).reduce(2))
-        yield pixels
+def _sizes(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """The picture's size, then its halves, until one fits a tile; an odd row or column counts as a whole one."""
+    yield height, width
+    while max(height, width) > SIDE:
+        height, width = (height + 1) // 2, (width + 1) // 2
+        yield height, width
 
 
 class Views:
@@ -70,18 +74,38 @@ class Views:
 
     def add(self, picture: Picture, folder: Path) -> View:
         """Stores the levels of ``picture`` below ``folder`` and lets the browser ask for them."""
+        view = self.begin(picture, folder)
+        self.put(view, (0, 0, view.height, view.width), picture.pixels, picture.alpha)
+        return view
+
+    def begin(self, like: Picture, folder: Path) -> View:
+        """A view of the size and profile of ``like``, black until its parts are ``put``."""
         token = secrets.token_urlsafe(16)
         place = folder / token
         place.mkdir()
-        pixels = _eight_bits(picture)
         levels = 0
-        for levels, level in enumerate(_halvings(pixels), start=1):
-            np.save(place / f"{levels - 1}.npy", level)
-        icc = picture.icc if picture.icc and len(picture.icc) <= LARGEST_PROFILE else None
-        view = View(token, place, pixels.shape[0], pixels.shape[1], levels, icc)
+        for levels, size in enumerate(_sizes(like.height, like.width), start=1):
+            shape = (*size, 3 if like.alpha is None else 4)
+            np.lib.format.open_memmap(place / f"{levels - 1}.npy", mode="w+", dtype=np.uint8, shape=shape)
+        icc = like.icc if like.icc and len(like.icc) <= LARGEST_PROFILE else None
+        view = View(token, place, like.height, like.width, levels, icc)
         with self._lock:
             self._views[token] = view
         return view
+
+    def put(self, view: View, box: Box, pixels: Samples, alpha: Samples | None = None) -> None:
+        """Stores the pixels (h, w, 3) of ``box`` and what follows from them on all levels.
+
+        Once boxes have covered the picture, in whatever order, every level is what averaging the whole would give.
+        """
+        top, left, bottom, right = box
+        stored = view.level(0, "r+")
+        stored[top:bottom, left:right] = _eight_bits(pixels, alpha)
+        for index in range(1, view.levels):
+            top, left, bottom, right = top // 2, left // 2, (bottom + 1) // 2, (right + 1) // 2
+            finer = np.ascontiguousarray(stored[2 * top : 2 * bottom, 2 * left : 2 * right])
+            stored = view.level(index, "r+")
+            stored[top:bottom, left:right] = np.asarray(Image.fromarray(finer).reduce(2))
 
     def remove(self, view: View) -> None:
         """Forgets a view and deletes its files."""
@@ -96,7 +120,7 @@ class Views:
         if view is None or not 0 <= level < view.levels or row < 0 or column < 0:
             return None
         try:
-            pixels = np.load(view.folder / f"{level}.npy", mmap_mode="r")
+            pixels = view.level(level)
         except FileNotFoundError:  # removed a moment ago
             return None
         tile = pixels[row * SIDE : (row + 1) * SIDE, column * SIDE : (column + 1) * SIDE]

@@ -1,15 +1,23 @@
-"""A visit: one visitor's photo and result, in a folder of their own that goes when they go."""
+"""A visit: one visitor's photos and what was made of them, in a folder of their own that goes when they go."""
 
 import shutil
 import tempfile
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from demoire.comparison import Box, Comparison, File, Pane, Run
+from demoire.picture import Notice, Picture, Samples
 from demoire.restore import Restored
+from demoire.ui.files import Files
 from demoire.ui.views import View, Views
+
+#: How many results of one photo are kept; more than fit the viewer at once, for a look back.
+MOST_RESULTS = 8
+#: How many photos a visitor may have open.
+MOST_PHOTOS = 12
 
 
 @dataclass(frozen=True)
@@ -21,74 +29,188 @@ class Photo:
     kind: str
     view: View
 
-    def describe(self) -> dict[str, object]:
-        """What the browser needs to know."""
-        return {**self.view.describe(), "name": self.name, "kind": self.kind.upper()}
-
 
 @dataclass(frozen=True)
-class Result:
-    """A finished run and its view; the pixels of ``restored`` lie in the visit's folder, not in memory."""
+class Reference:
+    """The true content of the screen, fitted to the photo: its pixels (H, W, 3) uint8 and its view."""
 
-    restored: Restored
+    name: str
+    pixels: Samples
     view: View
 
 
+@dataclass(frozen=True)
+class Download:
+    """A result written as a file, what its kind could not keep, and where it is offered."""
+
+    path: Path
+    notices: tuple[Notice, ...]
+    file: File
+
+
+@dataclass
+class Result:
+    """What one model makes, or made, of the photo.
+
+    Attributes:
+        key: its pane's.
+        run: how it comes about; ``seconds``, ``device``, ``dtype`` and ``tiles`` are final once it is done.
+        view: its pixels for the browser, growing tile by tile.
+        arrived: the parts that are done.
+        state: "working", "done", or "cancelled" (what was done by then stays).
+        restored: the finished result, its pixels in the visit's folder and not in memory; None for a part of the photo
+            and for what was not finished.
+        download: once it is written.
+        figures: metric -> value against the reference, where one was given.
+    """
+
+    key: str
+    run: Run
+    view: View
+    arrived: list[Box] = field(default_factory=list)
+    state: str = "working"
+    restored: Restored | None = None
+    download: Download | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def pane(self) -> Pane:
+        """For the viewer."""
+        whole = self.state == "done" and self.run.box is None
+        return Pane(
+            key=self.key,
+            role="result",
+            source=self.view.source(),
+            run=self.run,
+            figures=dict(self.figures),
+            arrived=None if whole else tuple(self.arrived),
+            state="done" if self.state == "done" else "working" if self.state == "working" else "cancelled",
+            file=self.download.file if self.download else None,
+        )
+
+    def same_setting(self, run: Run) -> bool:
+        """Whether ``run`` would make the same again."""
+        mine = self.run
+        return (mine.model, mine.tile, mine.box) == (run.model, run.tile, run.box)
+
+
+@dataclass
+class Work:
+    """A photo and its results, the oldest first."""
+
+    photo: Photo
+    results: list[Result] = field(default_factory=list)
+    reference: Reference | None = None
+    counted: int = 0
+
+    def comparison(self) -> Comparison:
+        """For the viewer."""
+        photo, reference = self.photo, self.reference
+        panes = [Pane("original", "original", photo.view.source(), photo.name)]
+        panes += [result.pane() for result in self.results]
+        if reference is not None:
+            panes.append(Pane("reference", "reference", reference.view.source(), reference.name))
+        return Comparison(photo.view.token, tuple(panes), name=photo.name)
+
+    def finished(self) -> list[Result]:
+        """The results that can be taken home."""
+        return [result for result in self.results if result.restored is not None]
+
+
 class Visit:
-    """Holds at most one photo and one result; replacing or closing deletes the files of the former ones.
+    """One visitor's photos; closing it deletes all files.
 
     Attributes:
         folder: of this visitor alone.
-        photo: the photo at hand.
-        result: the last finished run on it.
-        written: whether the download of the result exists.
+        works: the photos by the token of their view, in the order in which they came.
+        work: the photo at hand.
         running: whether a run is under way.
     """
 
-    def __init__(self, root: Path, views: Views) -> None:
+    def __init__(self, root: Path, views: Views, files: Files) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=root))
-        self.photo: Photo | None = None
-        self.result: Result | None = None
-        self.written = False
+        self.works: dict[str, Work] = {}
+        self.work: Work | None = None
         self.running = False
         self._views = views
+        self._files = files
         self._cancelled: deque[str] = deque(maxlen=64)
+        self._old: list[View] = []
 
     def cancel(self, run: str) -> None:
         """Ends a run, by the name that the browser gave it, within one tile; one that still waits will not begin."""
         self._cancelled.append(run)
 
-    def wants(self, run: str, photo: Photo) -> bool:
-        """Whether the visitor still waits for this run of this photo."""
-        return run not in self._cancelled and self.photo is photo
+    def wants(self, run: str, work: Work) -> bool:
+        """Whether the visitor still waits for this run on this photo."""
+        return run not in self._cancelled and self.works.get(work.photo.view.token) is work
 
-    def take_photo(self, photo: Photo) -> None:
-        """Replaces the photo and drops the result of the former one."""
-        self.drop_result()
-        if self.photo is not None:
-            self._views.remove(self.photo.view)
-        self.photo = photo
+    def take_photos(self, photos: list[Photo]) -> None:
+        """Replaces the photos at hand and all that was made of them."""
+        self.sweep()
+        self._take_away()
+        self.works = {photo.view.token: Work(photo) for photo in photos}
+        self.work = next(iter(self.works.values()))
 
-    def take_result(self, restored: Restored) -> Result:
-        """Replaces the result: makes its view and moves its pixels to the folder."""
-        self.drop_result()
-        self.written = False
-        view = self._views.add(restored.picture, self.folder)
-        np.save(view.folder / "pixels.npy", restored.picture.pixels)
-        pixels = np.load(view.folder / "pixels.npy", mmap_mode="r")
-        self.result = Result(replace(restored, picture=replace(restored.picture, pixels=pixels)), view)
-        return self.result
+    def begin_result(self, work: Work, run: Run, like: Picture) -> Result:
+        """A result that will grow; where there are too many, the oldest goes."""
+        work.counted += 1
+        result = Result(f"result-{work.counted}", run, self._views.begin(like, self.folder))
+        for old in work.results[: max(0, len(work.results) + 1 - MOST_RESULTS)]:
+            self.drop_result(work, old)
+        work.results.append(result)
+        return result
 
-    def drop_result(self) -> None:
-        """Forgets the result."""
-        if self.result is not None:
-            self._views.remove(self.result.view)
-        self.result = None
+    def finish_result(self, work: Work, result: Result, run: Run, restored: Restored | None) -> None:
+        """The result is complete and replaces a former one of the same setting; its pixels move to the folder."""
+        for old in work.results:
+            if old is not result and old.state != "working" and old.same_setting(run):
+                self.drop_result(work, old)
+        result.run = run
+        if restored is not None:
+            place = result.view.folder / "pixels.npy"
+            np.save(place, restored.picture.pixels)
+            pixels = np.load(place, mmap_mode="r")
+            result.restored = replace(restored, picture=replace(restored.picture, pixels=pixels))
+        result.state = "done"
+
+    def drop_result(self, work: Work, result: Result) -> None:
+        """Forgets a result."""
+        work.results = [other for other in work.results if other is not result]
+        self._drop(result)
+
+    def take_reference(self, work: Work, reference: Reference | None) -> None:
+        """Replaces the reference of a photo, or takes it away."""
+        if work.reference is not None:
+            self._old.append(work.reference.view)
+        work.reference = reference
+
+    def offer(self, result: Result, path: Path, name: str, notices: tuple[Notice, ...]) -> None:
+        """Offers what was written of a result under ``name``, in place of what was offered before."""
+        if result.download is not None:
+            self._files.withdraw(result.download.file)
+        result.download = Download(path, notices, self._files.offer(name, lambda: path))
 
     def close(self) -> None:
         """Deletes everything; a job that is still running finds no folder to write to."""
-        self.drop_result()
-        if self.photo is not None:
-            self._views.remove(self.photo.view)
-        self.photo = None
+        self._take_away()
+        self.sweep()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Deletes what was replaced before; a step later, since the browser may still have asked for its tiles."""
+        old, self._old = self._old, []
+        for view in old:
+            self._views.remove(view)
+
+    def _take_away(self) -> None:
+        for work in self.works.values():
+            self._old.append(work.photo.view)
+            self.take_reference(work, None)
+            for result in work.results:
+                self._drop(result)
+        self.works, self.work = {}, None
+
+    def _drop(self, result: Result) -> None:
+        if result.download is not None:
+            self._files.withdraw(result.download.file)
+        self._old.append(result.view)

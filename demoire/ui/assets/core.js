@@ -65,11 +65,15 @@ window.demoire ??= (() => {
 
   // The run that this page waits for, by a name that it chose itself; what others still send is not shown.
   let run = null;
+  let wish = {};
+  const seen = {};
   const tell = (name, detail) => window.dispatchEvent(new CustomEvent(`demoire:${name}`, { detail }));
-  function begin() {
+  function begin(every) {
     run = `${Date.now()}-${Math.random()}`;
+    const asked = { run, first: seen.restore?.() ?? null, every, ...wish };
+    wish = {};
     tell("queued");
-    return run;
+    return JSON.stringify(asked);
   }
   function end() {
     const ended = run;
@@ -78,9 +82,22 @@ window.demoire ??= (() => {
     return ended ?? "";
   }
 
+  // A run of another kind than the button's own: of a part of the photo, or by one model. None while one is under way.
+  const busy = ["opening", "queued", "loading", "working"];
+  function request(wanted) {
+    if (busy.includes(document.documentElement.dataset.phase)) return;
+    wish = wanted;
+    document.querySelector("#restore").click();
+    wish = {};
+  }
+
   return {
     begin,
     end,
+    request,
+    // By the name of a viewer: how it is looked at, and which part of the picture it shows.
+    views: {},
+    seen,
     get run() {
       return run;
     },

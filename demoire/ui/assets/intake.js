@@ -1,32 +1,36 @@
-// Brings a photo in: dropped anywhere on the page, pasted, chosen, or an example. The bytes go to the server untouched.
+// Brings photos in: dropped anywhere on the page, pasted, chosen, taken, or an example. The bytes reach the server untouched.
 const page = window.demoire;
-const input = element.querySelector(".photo-input");
-const list = element.querySelector(".examples ul");
-const release = element.querySelector(".release");
+const find = (name) => element.querySelector(name);
+const inputs = [find(".photo-input"), find(".camera-input")];
+const release = find(".release");
 const limit = props.megabytes * 2 ** 20;
 
-page.show(element.querySelector(".kinds"), "intake.kinds", { megapixels: props.megapixels, megabytes: props.megabytes });
+page.show(find(".kinds"), "intake.kinds", { megapixels: props.megapixels, megabytes: props.megabytes });
 
 async function bring(files) {
   if (files.length === 0) return;
-  if (files.length > 1) return page.tell("refuse", { key: "error.too_many_files" });
-  const file = files[0];
-  if (file.size > limit) return page.tell("refuse", { key: "error.upload_bytes", places: { megabytes: props.megabytes } });
+  const { megabytes, most } = props;
+  if (files.length > most) return page.tell("refuse", { key: "error.too_many_files", places: { most } });
+  if (files.some((file) => file.size > limit)) return page.tell("refuse", { key: "error.upload_bytes", places: { megabytes } });
   const run = page.end();
   page.tell("opening");
   try {
-    const { path } = await upload(file);
-    trigger("photo", { path, run });
+    const paths = [];
+    for (const file of files) paths.push((await upload(file)).path);
+    trigger("photo", { paths, run });
   } catch {
     page.tell("refuse", { key: "error.upload_lost" });
   }
 }
 
-for (const button of element.querySelectorAll(".choose")) button.addEventListener("click", () => input.click());
-input.addEventListener("change", () => {
-  bring([...input.files]);
-  input.value = "";
-});
+for (const button of element.querySelectorAll(".choose")) button.addEventListener("click", () => inputs[0].click());
+find(".shoot").addEventListener("click", () => inputs[1].click());
+for (const input of inputs) {
+  input.addEventListener("change", () => {
+    bring([...input.files]);
+    input.value = "";
+  });
+}
 document.addEventListener("paste", (event) => bring([...event.clipboardData.files]));
 
 const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
@@ -45,29 +49,73 @@ document.addEventListener("drop", (event) => {
   bring([...event.dataTransfer.files]);
 });
 
-for (const name of props.examples) {
+// A button with a picture and its name.
+function pictureButton(source, act) {
   const item = document.createElement("li");
   const button = document.createElement("button");
-  const picture = document.createElement("img");
+  const picture = Object.assign(document.createElement("img"), { src: page.address(source), alt: "" });
   const caption = document.createElement("span");
   button.type = "button";
-  button.dataset.example = name;
-  picture.src = page.address(`examples/${name}`);
-  picture.alt = "";
-  page.show(caption, `example.${name}`);
   button.append(picture, caption);
-  button.addEventListener("click", () => {
+  button.addEventListener("click", act);
+  item.append(button);
+  return { item, button, caption };
+}
+
+for (const name of props.examples) {
+  const { item, button, caption } = pictureButton(`examples/${name}`, () => {
     const run = page.end();
     page.tell("opening");
     trigger("example", { name, run });
   });
-  item.append(button);
-  list.append(item);
+  button.dataset.example = name;
+  page.show(caption, `example.${name}`);
+  find(".examples ul").append(item);
 }
 
-const name = element.querySelector(".photo-name");
-page.hear("photo", (photo) => {
-  name.textContent = name.title = photo.name;
-  page.show(element.querySelector(".photo-facts"), "intake.photo", photo);
-});
+// Before and after of an example, at its own pixels, to be dragged at once.
+const slider = find(".taste-slider");
+const frame = find(".taste-frame");
+for (const side of ["before", "after"]) {
+  const picture = find(`.taste-${side}`);
+  picture.addEventListener("load", fitTaste);
+  picture.src = page.address(`examples/${side}`);
+}
+window.addEventListener("resize", fitTaste);
+
+// So many screen pixels for each of the picture's that the frame is filled, the same number for all.
+function fitTaste() {
+  for (const picture of [find(".taste-before"), find(".taste-after")]) {
+    const needed = Math.max(frame.clientWidth / picture.naturalWidth, frame.clientHeight / picture.naturalHeight);
+    const times = Math.max(1, Math.ceil(needed * devicePixelRatio - 1e-6));
+    picture.style.width = `${(picture.naturalWidth * times) / devicePixelRatio}px`;
+  }
+}
+
+slider.addEventListener("input", () => frame.style.setProperty("--split", `${slider.value}%`));
+
+// The photos at hand; with several, a list to choose from.
+function show({ photos, at }) {
+  const chosen = photos.find((photo) => photo.key === at);
+  const { documentElement } = document;
+  documentElement.dataset.photo = chosen ? "yes" : "no";
+  documentElement.dataset.photos = photos.length > 1 ? "many" : "one";
+  if (!chosen) return;
+  find(".photo-name").textContent = find(".photo-name").title = chosen.name;
+  page.show(find(".photo-facts"), "intake.photo", chosen);
+  const list = find(".photos");
+  list.hidden = photos.length < 2;
+  list.replaceChildren(...(list.hidden ? [] : photos.map((photo) => listed(photo, photo === chosen))));
+}
+
+function listed(photo, chosen) {
+  const { item, button, caption } = pictureButton(photo.preview, () => trigger("choose", { key: photo.key }));
+  caption.textContent = button.title = photo.name;
+  button.setAttribute("aria-pressed", String(chosen));
+  return item;
+}
+
+const take = () => show(props.value);
+watch("value", take);
+take();
 page.translate(element);

@@ -2,7 +2,7 @@
 // changes them at once, in the middle of a run too.
 const page = window.demoire;
 const find = (name) => element.querySelector(name);
-const [name, text, bar, run, notices] = [".state-name", ".state-text", ".bar", ".run", ".notices"].map(find);
+const [name, text, bar, runs, notices] = [".state-name", ".state-text", ".bar", ".runs", ".notices"].map(find);
 let status = { phase: "empty" };
 
 const headings = {
@@ -17,6 +17,13 @@ const headings = {
 };
 
 function sentence() {
+  if (status.phase === "queued") {
+    return status.before ? page.t("state.before", { before: page.number(status.before) }) : "";
+  }
+  if (status.phase === "loading" && status.bytes) {
+    const [done, total] = [status.bytes.done, status.bytes.total].map((size) => page.number((size ?? 0) / 2 ** 20, 1));
+    return status.bytes.total ? page.t("state.fetching", { done, total }) : page.t("state.fetching.unknown", { done });
+  }
   if (status.phase === "working") {
     const { done, total, rate, left } = status;
     return page.t("state.progress", { done, total, rate: page.number(rate, 2), left: page.number(Math.ceil(left)) });
@@ -27,30 +34,37 @@ function sentence() {
   return "";
 }
 
-function facts() {
-  if (status.phase !== "done") return [];
-  const { seconds, device, tiles, dtype, model, origin, file } = status.run;
-  const place = origin === "bundled" ? page.t("run.origin.bundled") : origin;
-  return [
-    ["run.time", page.t("run.seconds", { seconds: page.number(seconds, 1) })],
-    ["run.device", device],
-    ["run.tiles", page.number(tiles)],
-    ["run.dtype", dtype],
-    ["run.model", model],
-    ["run.origin", place],
-    ...(file ? [["run.file", file]] : []),
+const origin = (run) => (run.origin === "bundled" ? page.t("run.origin.bundled") : run.origin);
+
+function facts(run) {
+  const parts = [
+    page.t("run.seconds", { seconds: page.number(run.seconds, 1) }),
+    run.device,
+    page.t("run.tiles", { tiles: page.number(run.tiles) }),
+    run.dtype,
+    origin(run),
   ];
+  return parts.filter(Boolean).join(" · ");
 }
 
-function fact([key, value]) {
-  const pair = document.createElement("div");
-  const term = document.createElement("dt");
-  const detail = document.createElement("dd");
-  pair.className = key === "run.file" ? "wide" : "";
-  term.textContent = page.t(key);
-  detail.textContent = value;
-  pair.append(term, detail);
-  return pair;
+// How a result came about, and its file.
+function row(run) {
+  const item = document.createElement("li");
+  const name = document.createElement("strong");
+  const line = document.createElement("span");
+  name.textContent = run.model === run.family ? run.family.toUpperCase() : `${run.family.toUpperCase()} ${run.model}`;
+  line.textContent = facts(run);
+  item.append(name, line);
+  if (run.file) {
+    const link = document.createElement("a");
+    Object.assign(link, { href: page.address(run.file.address), download: run.file.name, className: "download" });
+    link.textContent = page.t("run.download");
+    link.setAttribute("aria-label", page.t("pane.take.label", { name: run.file.name }));
+    const file = document.createElement("small");
+    file.textContent = run.file.name;
+    item.append(link, file);
+  }
+  return item;
 }
 
 function note(texts) {
@@ -63,10 +77,10 @@ function render() {
   page.phase(status.phase);
   name.textContent = headings[status.phase] ? page.t(headings[status.phase]) : "";
   text.textContent = sentence();
-  const share = status.phase === "working" ? Math.round((100 * status.done) / status.total) : 0;
+  const share = status.phase === "working" ? Math.round((100 * status.done) / Math.max(1, status.total)) : 0;
   bar.setAttribute("aria-valuenow", String(share));
   bar.firstElementChild.style.width = `${share}%`;
-  run.replaceChildren(...facts().map(fact));
+  runs.replaceChildren(...(status.phase === "done" ? status.runs.map(row) : []));
   notices.replaceChildren(...(status.notices ?? []).map(note));
 }
 

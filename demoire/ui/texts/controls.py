@@ -3,10 +3,12 @@
 from demoire.ui.texts.text import Text
 
 TEXTS = {
-    "control.model": Text("Model", "模型"),
+    "family.cnn": Text("CNN", "CNN"),
+    "family.rnn": Text("RNN", "RNN"),
+    "family.gan": Text("GAN", "GAN"),
+    "control.restore_all": Text("Restore all photos", "修复全部照片"),
     "control.restore": Text("Restore", "修复"),
     "control.cancel": Text("Cancel", "取消"),
-    "control.download": Text("Download", "下载"),
     "control.settings": Text("Settings", "设置"),
     "control.tile": Text("Tile size", "图块大小"),
     "control.tile.info": Text(

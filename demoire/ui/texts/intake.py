@@ -7,7 +7,8 @@ TEXTS = {
     "intake.touch": Text("A photo of a screen, please", "请选择一张屏幕照片"),
     "intake.or": Text("or paste it, or", "也可以直接粘贴，或者"),
     "intake.choose": Text("Choose a photo", "选择照片"),
-    "intake.another": Text("Another photo", "换一张照片"),
+    "intake.camera": Text("Take a photo", "拍照"),
+    "intake.another": Text("Other photos", "换照片"),
     "intake.kinds": Text(
         "JPEG, PNG, WebP, TIFF, HEIC, AVIF, BMP or GIF; up to {megapixels} megapixels and {megabytes} MB.",
         "支持 JPEG、PNG、WebP、TIFF、HEIC、AVIF、BMP、GIF；最大 {megapixels} 百万像素、{megabytes} MB。",
@@ -15,6 +16,13 @@ TEXTS = {
     "intake.examples": Text("No photo at hand? Take one of these:", "手边没有照片？试试这些："),
     "intake.release": Text("Let go to open the photo", "松开即可打开照片"),
     "intake.photo": Text("{width} × {height} · {kind}", "{width} × {height} · {kind}"),
+    "taste.divider": Text("Divider between before and after", "修复前后分界线"),
+    "taste.before": Text("Before", "修复前"),
+    "taste.after": Text("After", "修复后"),
+    "taste.caption": Text(
+        "An example as the CNN restores it, at its own pixels. Drag the divider.",
+        "由 CNN 修复的示例，以原始像素显示。可拖动分界线。",
+    ),
     "example.sheet": Text("Squared paper on a screen", "屏幕上的方格纸"),
     "example.ticket": Text("Ticket on a screen", "屏幕上的车票"),
     "example.clean": Text("No moiré: stays as it is", "没有摩尔纹：保持原样"),

@@ -57,6 +57,10 @@ TEXTS = {
         "The reference covers only a part of the photo; the figures are of that part.",
         "参考图只覆盖照片的一部分，指标仅针对该部分。",
     ),
+    "notice.sheet_english": Text(
+        "No font with Chinese characters was found on the server; labels are in English.",
+        "服务器上没有中文字体，标签以英文显示。",
+    ),
     "notice.reference_middle": Text(
         "The picture is very large; the figures are of its middle.", "图片很大，指标仅针对其中央部分。"
     ),

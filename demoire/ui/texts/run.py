@@ -5,8 +5,11 @@ from demoire.ui.texts.text import Text
 TEXTS = {
     "state.opening": Text("Opening the photo…", "正在打开照片…"),
     "state.ready": Text("Ready. Press Restore.", "已就绪，请点击“修复”。"),
-    "state.queued": Text("Waiting for the visitor before you to finish…", "正在等待前一位访客的任务完成…"),
+    "state.queued": Text("Waiting for the device…", "正在排队…"),
+    "state.before": Text("Before you: {before}.", "前面还有 {before} 个任务。"),
     "state.loading": Text("Loading the model…", "正在加载模型…"),
+    "state.fetching": Text("{done} of {total} MB from the Hub", "正在从 Hub 下载：{done} / {total} MB"),
+    "state.fetching.unknown": Text("{done} MB from the Hub", "正在从 Hub 下载：{done} MB"),
     "state.working": Text("Restoring", "正在修复"),
     "state.progress": Text(
         "Tile {done} of {total} · {rate} MP/s · {left} s left", "图块 {done} / {total} · {rate} MP/s · 还需 {left} 秒"
@@ -17,15 +20,10 @@ TEXTS = {
     "state.failed": Text("That did not work", "未能完成"),
     "state.cancelled": Text("Cancelled", "已取消"),
     "state.cancelled.hint": Text(
-        "Your photo is still here; press Restore to start again.", "照片仍在，点击“修复”可重新开始。"
+        "What was done by then is kept; press Restore to start again.", "已完成的部分会保留，点击“修复”可重新开始。"
     ),
-    "run.time": Text("Time", "用时"),
     "run.seconds": Text("{seconds} s", "{seconds} 秒"),
-    "run.device": Text("Device", "设备"),
-    "run.tiles": Text("Tiles", "图块"),
-    "run.dtype": Text("Precision", "精度"),
-    "run.model": Text("Model", "模型"),
-    "run.origin": Text("Weights from", "权重来源"),
-    "run.origin.bundled": Text("this package", "随附"),
-    "run.file": Text("Download", "下载文件"),
+    "run.tiles": Text("tiles: {tiles}", "图块 {tiles}"),
+    "run.origin.bundled": Text("bundled", "随附"),
+    "run.download": Text("Download", "下载"),
 }

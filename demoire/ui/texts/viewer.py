@@ -1,27 +1,73 @@
-"""The viewer."""
+"""The viewer, and what its panes are called."""
 
 from demoire.ui.texts.text import Text
 
 TEXTS = {
-    "view.whole": Text("Whole photo", "整张照片"),
-    "view.whole.note": Text(
-        "Scaled to fit. Scaling alone can hide moiré or create it: judge at 100 %.",
-        "已缩放显示。缩放本身就可能掩盖或产生摩尔纹，请以 100 % 视图为准。",
+    "viewer.name": Text("Comparison", "对比"),
+    "viewer.modes": Text("How to compare", "对比方式"),
+    "viewer.mode.side": Text("Side by side", "并排"),
+    "viewer.mode.split": Text("Split", "分割"),
+    "viewer.mode.blink": Text("Blink", "交替"),
+    "viewer.mode.difference": Text("Difference", "差异"),
+    "viewer.a": Text("First picture", "第一幅"),
+    "viewer.b": Text("Second picture", "第二幅"),
+    "viewer.gain": Text("Amplification of the difference", "差异放大倍数"),
+    "viewer.signed": Text("Signed", "带正负"),
+    "viewer.blink": Text("in turn; space turns by hand", "交替显示；空格键手动切换"),
+    "viewer.zoom": Text("Magnification", "缩放"),
+    "viewer.zoom.type": Text("Magnification in percent, 25 to 1600", "缩放百分比，25 至 1600"),
+    "viewer.zoom.in": Text("Larger", "放大"),
+    "viewer.zoom.out": Text("Smaller", "缩小"),
+    "viewer.zoom.fit": Text("Fit", "适合窗口"),
+    "viewer.try": Text("Try a part", "局部试用"),
+    "viewer.try.hint": Text(
+        "Draw a rectangle on the photo: all ticked models restore it at once. Enter takes the visible part, Esc ends.",
+        "在照片上画一个矩形，所有勾选的模型会立即修复该区域。回车键选取当前可见部分，Esc 退出。",
     ),
-    "view.before": Text("Before", "修复前"),
-    "view.after": Text("After", "修复后"),
-    "view.zoom": Text("Magnification", "放大倍数"),
-    "view.zoom.note": Text(
-        "100 %: one pixel of the photo is one pixel of your screen. Drag here, or drag the frame on the whole photo.",
-        "100 %：照片的一个像素对应屏幕的一个像素。拖动画面，或拖动整张照片上的方框来选择位置。",
+    "viewer.full": Text("Full screen", "全屏"),
+    "viewer.panes": Text("Pictures shown", "显示的画面"),
+    "viewer.stage": Text(
+        "Pictures, moved and magnified together; keys are listed below", "画面同步移动和缩放；按键说明见下方"
     ),
-    "view.after.empty": Text(
-        "The restored photo will appear here, pixel for pixel.", "修复后的照片将逐像素显示在此处。"
+    "viewer.note.actual": Text(
+        "100 %: one pixel of the photo is one pixel of your screen.", "100 %：照片的一个像素对应屏幕的一个像素。"
     ),
-    "view.divider": Text("Divider between before and after", "修复前后分界线"),
-    "view.frame": Text("Place shown at 100 %; arrow keys move it", "以 100 % 显示的位置；可用方向键移动"),
-    "view.pane.before": Text(
-        "Before, at the photo's own pixels; arrow keys move it", "修复前，原始像素；可用方向键移动"
+    "viewer.note.larger": Text("{percent}: every pixel enlarged, none smoothed.", "{percent}：逐像素放大，未经平滑。"),
+    "viewer.note.smaller": Text(
+        "{percent}: scaled down. Scaling alone can hide moiré or create it; judge at 100 %.",
+        "{percent}：已缩小显示。缩放本身就可能掩盖或产生摩尔纹，请以 100 % 为准。",
     ),
-    "view.pane.after": Text("After, at the photo's own pixels; arrow keys move it", "修复后，原始像素；可用方向键移动"),
+    "viewer.keys": Text("Keys", "快捷键"),
+    "viewer.keys.list": Text(
+        "Arrows move (Shift: far), + and − zoom, 0 fits, 1 is 100 %. 2 to 9 choose a picture, S splits, B blinks, "
+        "D shows the difference, F fills the screen.",
+        "方向键移动（按住 Shift 移动更远），+ 和 − 缩放，0 适合窗口，1 为 100 %。"
+        "2 至 9 选择画面，S 分割，B 交替，D 差异，F 全屏。",
+    ),
+    "viewer.keys.touch": Text(
+        "Touch: two fingers move and zoom, one moves sideways and scrolls the page; in full screen one does it all.",
+        "触屏：双指移动和缩放；单指左右移动画面、上下滚动页面；全屏时单指即可移动。",
+    ),
+    "viewer.divider": Text("Divider between the two pictures", "两幅画面的分界线"),
+    # Panes
+    "pane.original": Text("Original", "原图"),
+    "pane.result": Text("Result", "结果"),
+    "pane.reference": Text("Reference", "参考图"),
+    "pane.capture": Text("Capture", "拍摄图"),
+    "pane.target": Text("Target", "目标图"),
+    "pane.mask": Text("Moiré", "摩尔纹"),
+    "pane.difference": Text("Difference", "差异"),
+    "pane.part": Text("part", "局部"),
+    "pane.tile": Text("tiles {side}", "图块 {side}"),
+    "pane.cancelled": Text("not finished", "未完成"),
+    "pane.probability": Text("moiré {percent} %", "摩尔纹概率 {percent} %"),
+    "pane.strength": Text("strength {percent} %", "强度 {percent} %"),
+    "pane.whole": Text("Whole photo", "处理整张"),
+    "pane.take": Text("Download", "下载"),
+    "pane.take.label": Text("Download {name}", "下载 {name}"),
+    # Figures against a reference
+    "figure.raw": Text("PSNR {value} dB", "PSNR {value} dB"),
+    "figure.fitted": Text("fitted {value} dB", "校正后 {value} dB"),
+    "figure.ssim": Text("SSIM {value}", "SSIM {value}"),
+    "figure.bands_left": Text("bands {value}", "残余条纹 {value}"),
 }
