@@ -18,7 +18,7 @@ import numpy as np
 from demoire.decoders import DECODER_ERRORS, read
 from demoire.encoders import WRITERS
 from demoire.errors import OutputError, PictureError, PictureTooLargeError, UnknownNameError
-from demoire.metadata import clean_dpi, clean_exif, clean_xmp, fitting_profile, to_8_bit, upright
+from demoire.metadata import clean_dpi, clean_exif, clean_xmp, fitting_profile, on_white, to_8_bit, upright
 from demoire.picture import Limits, Notice, Picture, Samples
 
 __all__ = [
@@ -140,7 +140,7 @@ def _fit(picture: Picture, kind: str) -> tuple[Picture, tuple[Notice, ...]]:
         picture = replace(picture, pixels=to_8_bit(picture.pixels), alpha=alpha)
         notices.append(Notice("depth_reduced", f"{label} keeps 8 bits per channel; the 16 bits were rounded."))
     if picture.alpha is not None and not writer.alpha:
-        picture = replace(picture, pixels=_on_white(picture.pixels, picture.alpha), alpha=None)
+        picture = replace(picture, pixels=on_white(picture.pixels, picture.alpha), alpha=None)
         notices.append(Notice("alpha_dropped", f"{label} keeps no transparency; the picture was put on white."))
     if picture.icc and not writer.icc:
         picture = replace(picture, icc=None)
@@ -157,12 +157,6 @@ def _fit(picture: Picture, kind: str) -> tuple[Picture, tuple[Notice, ...]]:
             Notice("kind_changed", f"{source} files cannot be written without loss here; this is a PNG file.")
         )
     return picture, tuple(notices)
-
-
-def _on_white(samples: Samples, alpha: Samples) -> Samples:
-    """8-bit samples laid on white by their alpha."""
-    weight = alpha.astype(np.uint16)[..., None]
-    return ((samples * weight + 255 * (255 - weight) + 127) // 255).astype(np.uint8)
 
 
 @contextmanager

@@ -158,6 +158,12 @@ def to_8_bit(samples: Samples) -> NDArray[np.uint8]:
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
+def on_white(samples: Samples, alpha: Samples) -> NDArray[np.uint8]:
+    """8-bit samples laid on white by their alpha."""
+    weight = alpha.astype(np.uint16)[..., None]
+    return ((samples * weight + 255 * (255 - weight) + 127) // 255).astype(np.uint8)
+
+
 def widen(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
     """Values of ``bits`` bits (9-16) spread over 16, so that white is 65535."""
     top = (1 << bits) - 1

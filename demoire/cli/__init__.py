@@ -13,6 +13,7 @@ from demoire.errors import DemoireError
 COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("demoire.cli.restore", "remove moire from photos"),
     "detect": ("demoire.cli.detect", "tell whether photos have moire, how strong, and where"),
+    "compare": ("demoire.cli.compare", "one photo through several models, on a sheet to mail"),
     "collect": ("demoire.cli.collect", "gather freely licensed pictures from Debian packages"),
     "prepare": ("demoire.cli.prepare", "make a content store from clean pictures and rendered pages"),
     "simulate": ("demoire.cli.simulate", "photograph pictures on a simulated display"),

@@ -1,11 +1,13 @@
 """A progress bar on a terminal; nothing where the output goes elsewhere."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from typing import TextIO
 
+from demoire.errors import DemoireError
 from demoire.hub import Fetching
-from demoire.restore import TileDone
+from demoire.restore import Restored, TileDone
 
 _CELLS = 24
 
@@ -37,6 +39,19 @@ class ProgressBar:
                     self.show(event.done, event.total, f"{event.done / 1e6:.1f} MB from the Hub")
         finally:
             self.wipe()
+
+    def follow(self, events: Generator[Fetching | TileDone | Restored, None, None]) -> Restored:
+        """Draws the tiles of ``demoire.restore.restore`` and returns its result."""
+        try:
+            with closing(events):
+                for event in events:
+                    if isinstance(event, TileDone):
+                        self.show_tile(event)
+                    elif isinstance(event, Restored):
+                        return event
+        finally:
+            self.wipe()
+        raise DemoireError("The model ended without a result; try again.")
 
     def wipe(self) -> None:
         """Clears the line."""

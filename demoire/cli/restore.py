@@ -24,7 +24,7 @@ from demoire.images import (
     output_kind,
     output_name,
 )
-from demoire.restore import Restored, RestoreOptions, TileDone, restore
+from demoire.restore import Restored, RestoreOptions, restore
 
 if TYPE_CHECKING:
     from demoire.loading import ModelCache
@@ -103,10 +103,17 @@ def _restore_and_tell(job: "Job", source: Path, as_json: bool) -> bool:
     return True
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that no file system takes
+        return False
+
+
 def _sources(inputs: Sequence[Path]) -> Iterator[Path]:
     """The files themselves, and for a folder the pictures in it, in order (the folder where it holds none)."""
     for path in inputs:
-        if path.is_dir():
+        if _is_folder(path):
             inside = sorted(item for item in path.iterdir() if item.suffix.lower() in SUFFIXES and item.is_file())
             yield from inside or [path]
         else:
@@ -130,7 +137,7 @@ def _target(output: Path, inputs: Sequence[Path], choice: str) -> Target:
         OutputError: the suffix contradicts ``choice``, or the folder cannot be made.
     """
     kind = kind_of_suffix(output.suffix)
-    single = len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir()
+    single = len(inputs) == 1 and not _is_folder(inputs[0]) and not _is_folder(output)
     if single and output.suffix.lower() in SUFFIXES and kind is None:
         raise OutputError(f"'{output}' cannot be written: {output.suffix} files are only read; use .png or .jpg.")
     folder = output.parent if single and kind else output
@@ -184,7 +191,7 @@ class Job:
 
     def restore(self, source: Path) -> Done:
         """Restores one photo; raises DemoireError where that fails."""
-        if source.is_dir():
+        if _is_folder(source):
             raise PictureError(f"The folder '{source}' holds no pictures; choose another one.")
         picture = decode(source, limits=self._limits)
         kind = self._target.kind or output_kind(picture, self._target.choice)
@@ -195,17 +202,7 @@ class Job:
         return Done(source, target, result, notices)
 
     def _run(self, picture: Picture) -> Restored:
-        bar = ProgressBar(picture.name)
-        try:
-            with closing(restore(picture, self._options, self._models)) as events:
-                for event in events:
-                    if isinstance(event, TileDone):
-                        bar.show_tile(event)
-                    elif isinstance(event, Restored):
-                        return event
-        finally:
-            bar.wipe()
-        raise DemoireError("The model ended without a result; try again.")
+        return ProgressBar(picture.name).follow(restore(picture, self._options, self._models))
 
     def _place(self, picture: Picture, kind: str) -> Path:
         target = self._target.file or self._target.folder / output_name(picture.name, kind)

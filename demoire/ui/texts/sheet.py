@@ -15,7 +15,7 @@ TEXTS = {
     "sheet.run": Text(
         "{device}, {dtype}, tiles: {tiles}, {seconds} s", "{device}，{dtype}，图块 {tiles}，用时 {seconds} 秒"
     ),
-    "sheet.raw": Text("PSNR", "PSNR"),
+    "sheet.raw": Text("PSNR dB", "PSNR dB"),
     "sheet.fitted": Text("PSNR fitted", "PSNR 拟合后"),
     "sheet.ssim": Text("SSIM fitted", "SSIM 拟合后"),
     "sheet.bands": Text("bands left", "残余条纹"),
@@ -36,5 +36,5 @@ TEXTS = {
         "PSNR（dB）以参考图为准，分别为原样及经平滑的颜色与色调拟合之后；SSIM 为拟合后；残余条纹：平坦区域中参考图之外的起伏，"
         "均方根，单位 1/255，越低越好。",
     ),
-    "sheet.made": Text("Demoire {version} · {date}", "Demoire {version} · {date}"),
+    "sheet.made": Text("Demoire {version}, made on {date}", "Demoire {version}，制作于 {date}"),
 }
