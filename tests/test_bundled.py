@@ -10,8 +10,9 @@ from torch import Tensor
 
 from demoire.catalog import load_catalog
 from demoire.cli import main
-from demoire.images import decode
+from demoire.images import Picture, decode
 from demoire.loading import load_model
+from demoire.restore import Restored, RestoreOptions, restore
 from demoire.tiling import predict_image
 
 PHOTOS = Path(__file__).resolve().parent.parent / "demoire" / "ui" / "examples"
@@ -54,6 +55,35 @@ def test_a_halo_of_the_receptive_field_is_exact() -> None:
     tiled = predict_image(loaded.module, strip, multiple, radius, 2 * radius + 480)
     assert strip.shape[2] > 2 * radius + 480, "more than one tile"
     assert (tiled - whole).abs().max() < 1e-5
+
+
+def restored(name: str, device: str, **options: str | int) -> Restored:
+    chosen = RestoreOptions(device=device, **options)  # type: ignore[arg-type]
+    *_, last = restore(decode(PHOTOS / name), chosen)
+    assert isinstance(last, Restored)
+    return last
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("dtype", ["auto", "float32"])
+@pytest.mark.parametrize("tile", [None, 512])
+def test_cuda_gives_what_the_cpu_gives_within_one_level(dtype: str, tile: int | None) -> None:
+    on_cpu, on_cuda = restored("sheet.jpg", "cpu"), restored("sheet.jpg", "cuda", dtype=dtype, tile=tile)
+    assert on_cuda.device.startswith("cuda") and on_cuda.notices == on_cpu.notices
+    assert np.abs(on_cuda.picture.pixels.astype(int) - on_cpu.picture.pixels).max() <= 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_cuda_stays_within_the_memory_that_it_is_given_for_12_megapixels() -> None:
+    source = Picture(np.random.default_rng(0).integers(0, 256, (3000, 4000, 3)).astype(np.uint8))
+    budget = 2_000_000_000
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    *_, last = restore(source, RestoreOptions(device="cuda", memory_budget=budget))
+    assert isinstance(last, Restored) and last.notices == ()
+    assert torch.cuda.max_memory_allocated() - before < budget
+    assert torch.cuda.memory_allocated() == before, "nothing is left behind"
 
 
 @pytest.mark.slow

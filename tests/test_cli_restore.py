@@ -146,6 +146,63 @@ def test_wrong_options_get_one_sentence(
     assert len(errors) == 1 and words in errors[0]
 
 
+LONG = "照" * 300
+
+
+@pytest.mark.parametrize(
+    ("photo_name", "output", "words"),
+    [
+        (LONG + ".jpg", "out", "cannot be read; check the name"),
+        ("a.png", LONG + ".png", "cannot be written"),
+        ("a.png", LONG, "cannot be made"),
+        ("../../../etc/none.jpg", "out", "does not exist"),
+    ],
+)
+def test_names_that_no_file_system_takes_get_one_sentence(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str], photo_name: str, output: str, words: str
+) -> None:
+    photo(tmp_path / "a.png")
+    assert restore(weights, tmp_path / photo_name, "-o", tmp_path / output) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1 and words in errors[0]
+
+
+@pytest.mark.parametrize("name", ["我的 照片(1).png", "-o.png", "a b'c\"d.png", "photo.jpg", "照" * 80 + ".png"])
+def test_names_of_every_sort_are_kept(tmp_path: Path, weights: Path, name: str) -> None:
+    """The file is a PNG whatever its suffix says; the longest is at the limit of file systems."""
+    pixels = photo(tmp_path / name)
+    assert restore(weights, tmp_path / name, "-o", tmp_path / "out") == 0
+    (result,) = (tmp_path / "out").iterdir()
+    assert result.name.endswith("_demoired.png") and result.name.startswith(Path(name).stem[:50].replace('"', "_"))
+    assert np.array_equal(decode(result).pixels, pixels)
+
+
+def test_the_smallest_picture_and_broken_metadata_go_through(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = photo(tmp_path / "dot.png", 1, 1)
+    broken = {"icc_profile": b"no profile" * 30, "exif": b"Exif\0\0II*\0\xff\xff\xff\xff"}
+    Image.fromarray(RNG.integers(0, 256, (20, 30, 3)).astype(np.uint8)).save(tmp_path / "broken.jpg", **broken)
+    assert restore(weights, tmp_path / "dot.png", tmp_path / "broken.jpg", "-o", tmp_path / "out") == 0
+    assert np.array_equal(decode(tmp_path / "out" / "dot_demoired.png").pixels, pixels)
+    told = capsys.readouterr().out
+    assert "EXIF data of the file are damaged" in told and "colour profile of the file is damaged" in told
+    result = decode(tmp_path / "out" / "broken_demoired.jpg")
+    assert (result.icc, result.exif, result.notices) == (None, None, ())
+
+
+def test_xmp_comes_back_upright_and_lost_comments_are_said(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    )
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "a.jpg", xmp=packet, comment=b"hello")
+    assert restore(weights, tmp_path / "a.jpg", "-o", tmp_path / "out") == 0
+    assert "captions or comments" in capsys.readouterr().out
+    assert decode(tmp_path / "out" / "a_demoired.jpg").xmp == packet.replace(b'"6"', b'"1"')
+
+
 def test_an_output_that_cannot_be_written_gets_a_sentence(
     tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
