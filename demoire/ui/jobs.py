@@ -14,8 +14,10 @@ from demoire.hub import Fetching
 from demoire.images import decode, encode, output_kind, output_name
 from demoire.picture import Limits, Picture
 from demoire.restore import Restored, RestoreOptions, TileDone, restore
+from demoire.shares import ShareSettings, open_library
 from demoire.ui.files import Files
 from demoire.ui.lane import Lane
+from demoire.ui.share_links import Links
 from demoire.ui.views import Views
 from demoire.ui.visits import Photo, Result, Visit, Work
 
@@ -37,12 +39,14 @@ class Settings:
         weights: the folder of the bundled models.
         limits: how large a photo may be.
         deadline: seconds after which a run is given up.
+        shares: where links are stored, and for how long.
     """
 
     folder: Path
     weights: Path = WEIGHTS
     limits: Limits = field(default_factory=Limits)
     deadline: float = 1800.0
+    shares: ShareSettings = field(default_factory=ShareSettings.from_environment)
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ class Desk:
         self.views = Views()
         self.files = Files()
         self.lane = Lane()
+        library = open_library(settings.shares)
+        self.links = Links(library, self.views, settings.folder, settings.limits, settings.weights)
         self._models: ModelCache | None = None
         self._loading = threading.Lock()
 

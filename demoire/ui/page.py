@@ -10,10 +10,13 @@ import gradio as gr
 from demoire.catalog import WEIGHTS, ModelEntry, load_catalog
 from demoire.errors import WeightsError
 from demoire.picture import Limits
+from demoire.shares import ShareSettings
+from demoire.ui import share_section
 from demoire.ui.jobs import Desk, Settings
 from demoire.ui.parts import ASSETS, Kit
 from demoire.ui.restore_tab import KEPT
 from demoire.ui.routes import routes
+from demoire.ui.share_routes import share_routes
 from demoire.ui.tabs import TABS
 from demoire.ui.texts import TEXTS, with_models
 from demoire.ui.theme import stylesheet, theme
@@ -25,13 +28,14 @@ QUEUE = 64
 
 
 def settings_from_environment(folder: Path, environment: Mapping[str, str] = os.environ) -> Settings:
-    """The page's settings: ``DEMOIRE_WEIGHTS``, and what ``Limits.from_environment`` reads.
+    """The page's settings: ``DEMOIRE_WEIGHTS``, and what ``Limits`` and ``ShareSettings`` read.
 
     Raises:
         DemoireError: a value is not as it should be.
     """
     weights = Path(environment.get("DEMOIRE_WEIGHTS") or WEIGHTS)
-    return Settings(folder=folder, weights=weights, limits=Limits.from_environment(environment))
+    shares = ShareSettings.from_environment(environment)
+    return Settings(folder=folder, weights=weights, limits=Limits.from_environment(environment), shares=shares)
 
 
 def _models(weights: Path) -> Mapping[str, ModelEntry]:
@@ -56,7 +60,9 @@ class Page:
         blocks = gr.Blocks(title=TEXTS["page.title"].en, analytics_enabled=False, delete_cache=SWEEP, fill_width=True)
         with blocks:
             header = kit.own("header")
-            self._add_tabs(models)
+            share_section.build(kit, self.desk.links)
+            with gr.Column(elem_id="tool"):
+                self._add_tabs(models)
             kit.own("footer")
             language = gr.Textbox(visible=False)
             chosen: dict[str, Any] = {
@@ -97,7 +103,7 @@ class Page:
             ssr_mode=False,
             pwa=False,
             app_kwargs={
-                "routes": routes(self.desk.views, self.desk.files),
+                "routes": [*routes(self.desk.views, self.desk.files), *share_routes(self.desk.links)],
                 "docs_url": None,
                 "redoc_url": None,
                 "openapi_url": None,

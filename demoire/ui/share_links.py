@@ -1,0 +1,203 @@
+"""Links on the page: what a visitor sees becomes a bundle, and a bundle becomes what a visitor sees. No Gradio here."""
+
+import math
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, cast
+
+from demoire.catalog import load_catalog
+from demoire.comparison import Comparison, File, Pane, Role, Run, ViewState
+from demoire.errors import DataError, LinkGoneError, OutputError, WeightsError
+from demoire.images import decode
+from demoire.picture import Limits, Picture
+from demoire.shares import Bundle, Draft, DraftPane, Library, Receipt, SharedPane
+from demoire.ui.views import View, Views
+from demoire.ui.visits import Result, Work
+
+#: How many opened links, and how many bytes of their views, are kept; the least recently asked for go first.
+MOST_OPEN = 24
+MOST_BYTES = 4 << 30
+
+
+@dataclass
+class _Opened:
+    """A link whose files were fetched: their folder, and the views of its panes once somebody looked at them."""
+
+    bundle: Bundle
+    folder: Path
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    views: tuple[View, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        pixels = sum(view.height * view.width for view in self.views)
+        return 4 * pixels + sum(file.size for file in self.bundle.files.values())
+
+
+class Links:
+    """All links of this page."""
+
+    def __init__(self, library: Library, views: Views, folder: Path, limits: Limits, weights: Path) -> None:
+        self.library = library
+        self._views = views
+        self._folder = folder
+        self._limits = limits
+        self._weights = weights
+        self._opened: dict[str, _Opened] = {}
+        self._lock = threading.Lock()
+
+    def share(self, work: Work, settings: Mapping[str, Any], view: ViewState, *, with_original: bool) -> Receipt:
+        """Stores a photo's finished results, and the photo and its reference if ``with_original``.
+
+        Raises:
+            OutputError: there is no finished result.
+            DemoireError: as ``Library.share``.
+        """
+        results = work.finished()
+        if not results:
+            raise OutputError("There is nothing to share yet; restore the photo first.")
+        before, after = self._given(work) if with_original else ([], [])
+        draft = Draft(
+            panes=(*before, *(self._result(result) for result in results), *after),
+            settings={**settings, "models": list(dict.fromkeys(result.run.model for result in results))},
+            view=view.describe(),
+            title=work.photo.name,
+            focus=(view.x, view.y),
+        )
+        return self.library.share(draft)
+
+    def _given(self, work: Work) -> tuple[list[DraftPane], list[DraftPane]]:
+        """What the visitor gave: the photo, and the reference."""
+        photo, reference = work.photo, work.reference
+        picture = decode(photo.path, photo.name, self._limits)
+        before = [DraftPane("original", "original", picture, photo.path, photo.name)]
+        if reference is None:
+            return before, []
+        fitted = Picture(reference.pixels, name=reference.name, icc=picture.icc)
+        return before, [DraftPane("reference", "reference", fitted, label=reference.name)]
+
+    def _result(self, result: Result) -> DraftPane:
+        if result.restored is None:
+            raise OutputError("There is nothing to share yet; restore the photo first.")
+        run = {**asdict(result.run), "weights_sha256": self._weights_hash(result.run.model)}
+        return DraftPane(result.key, "result", result.restored.picture, run=run, figures=_finite(result.figures))
+
+    def _weights_hash(self, model: str) -> str | None:
+        """What pins a model that has no revision on the Hub."""
+        try:
+            files = load_catalog(self._weights)[model].files
+        except (WeightsError, KeyError):
+            return None
+        return files["model.safetensors"].sha256 if "model.safetensors" in files else None
+
+    def open(self, share_id: str) -> tuple[Bundle, Comparison]:
+        """A link as a viewer shows it, at the place where it was shared. Runs no model.
+
+        Raises:
+            LinkGoneError: it cannot be opened (any more).
+            DemoireError: the store, or a picture in it, cannot be read here.
+        """
+        opened = self._at(share_id)
+        with opened.lock:
+            if not opened.views:
+                panes = opened.bundle.panes
+                paths = [self._file(share_id, opened, pane.file) for pane in panes]
+                opened.views = tuple(self._view(*pair, opened) for pair in zip(paths, panes, strict=True))
+        self._make_room(share_id)
+        return opened.bundle, _comparison(share_id, opened.bundle, opened.views)
+
+    def file(self, share_id: str, name: str) -> Path:
+        """A file of a link, its hash checked; raises as ``open``."""
+        opened = self._at(share_id)
+        with opened.lock:
+            return self._file(share_id, opened, name)
+
+    def delete(self, share_id: str, key: str) -> None:
+        """Deletes a link; raises as ``Library.delete``."""
+        self.library.delete(share_id, key)
+        self._forget([share_id])
+
+    def _at(self, share_id: str) -> _Opened:
+        """The opened link; that it may be opened is asked of the store each time."""
+        try:
+            bundle = self.library.look(share_id)
+        except LinkGoneError:
+            self._forget([share_id])
+            raise
+        with self._lock:
+            opened = self._opened.pop(share_id, None)
+            if opened is None:
+                opened = _Opened(bundle, Path(tempfile.mkdtemp(prefix="link-", dir=self._folder)))
+            self._opened[share_id] = opened  # at the young end
+        return opened
+
+    def _file(self, share_id: str, opened: _Opened, name: str) -> Path:
+        path = opened.folder / name
+        if name not in opened.bundle.files:
+            raise LinkGoneError
+        if not path.is_file():
+            self.library.fetch(share_id, opened.bundle, [name], opened.folder)
+        return path
+
+    def _view(self, path: Path, pane: SharedPane, opened: _Opened) -> View:
+        return self._views.add(decode(path, pane.name, self._limits), opened.folder)
+
+    def _make_room(self, kept: str) -> None:
+        """Lets go of expired links, then of the least recently asked for; not of one that is being opened."""
+        now, count, total, going = time.time(), 0, 0, []
+        with self._lock:
+            for share_id, opened in reversed(self._opened.items()):
+                count, total = count + 1, total + opened.bytes
+                over = opened.bundle.expires <= now or count > MOST_OPEN or total > MOST_BYTES
+                if over and share_id != kept and not opened.lock.locked():
+                    going.append(share_id)
+        self._forget(going)
+
+    def _forget(self, ids: Sequence[str]) -> None:
+        with self._lock:
+            gone = [opened for share_id in ids if (opened := self._opened.pop(share_id, None))]
+        for opened in gone:
+            for view in opened.views:
+                self._views.remove(view)
+            shutil.rmtree(opened.folder, ignore_errors=True)
+
+
+def _finite(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+
+def _comparison(share_id: str, bundle: Bundle, views: Sequence[View]) -> Comparison:
+    panes = tuple(_pane(share_id, pane, view) for pane, view in zip(bundle.panes, views, strict=True))
+    try:
+        view = ViewState.read(dict(bundle.view))
+    except DataError:  # of an earlier version of the page: the pictures matter more
+        view = ViewState()
+    return Comparison(f"link-{share_id}", panes, view, bundle.title)
+
+
+def _pane(share_id: str, pane: SharedPane, view: View) -> Pane:
+    return Pane(
+        key=pane.key,
+        role=cast(Role, pane.role),
+        source=view.source(),
+        label=pane.label,
+        run=None if pane.run is None else _run(pane.run),
+        figures={name: float(value) for name, value in (pane.figures or {}).items() if isinstance(value, int | float)},
+        file=File(f"s/{share_id}/{pane.file}", pane.name),
+    )
+
+
+def _run(facts: Mapping[str, Any]) -> Run:
+    """What an earlier version did not know yet has its default; what a later one knows is left out."""
+    unknown: dict[str, Any] = {"tiles": 0, "seconds": 0.0}
+    known = {entry.name: facts[entry.name] for entry in fields(Run) if entry.name in facts}
+    needed = ("model", "family", "origin", "device", "dtype", *unknown)
+    values = {**{name: unknown.get(name, "") for name in needed}, **known}
+    if isinstance(values.get("box"), list):
+        values["box"] = tuple(values["box"])
+    return Run(**values)

@@ -1,0 +1,78 @@
+"""What a link opens (``/?r=<id>``): the same pictures at the same place; or that it is gone."""
+
+from functools import partial
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from demoire.errors import DemoireError, LinkGoneError
+from demoire.shares import Bundle
+from demoire.ui.parts import Kit
+from demoire.ui.share_links import Links
+from demoire.ui.status import status
+from demoire.ui.texts import error_texts
+from demoire.ui.viewer import viewer
+
+#: Links are opened one at a time, so that large pictures do not meet in memory.
+OPENING_LANE = "shared"
+
+
+def build(kit: Kit, links: Links) -> None:
+    """Adds the section, which shows only where a link is asked for, and its events."""
+    head = kit.own("shared")
+    with gr.Column(elem_id="shared"):
+        pictures = viewer(kit, "shared")
+        foot = kit.own("shared_foot")
+    ask = gr.Textbox(visible=False)
+    quiet: partial[dict[str, Any]] = partial(dict, show_progress="hidden", api_visibility="private")
+    section = _Section(links)
+    if Context.root_block is not None:
+        opened = Context.root_block.load(
+            section.open,
+            [ask, ask],
+            [head, pictures, foot],
+            js="() => [window.demoire.linkAsk('r') ?? '', window.demoire.linkAsk('with') ?? '']",
+            **quiet(concurrency_id=OPENING_LANE, concurrency_limit=1),
+        )
+        opened.failure(None, js="() => window.demoire.tell('share-broken')", api_visibility="private")
+    foot.revoke(section.revoke, None, [head, pictures, foot], **quiet(concurrency_id=OPENING_LANE))
+
+
+class _Section:
+    """What each event does, for all visitors."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+
+    def open(self, share_id: str, settings_of: str) -> tuple[Any, Any, Any]:
+        """Values of head, viewer and foot for the link that the page was opened with, if it was."""
+        try:
+            if share_id:
+                bundle, comparison = self._links.open(share_id)
+                return status("open", _facts(share_id, bundle)), comparison.describe(), _files(share_id, bundle)
+            if settings_of:
+                models = self._links.library.look(settings_of).settings.get("models")
+                return status("set", {"models": models if isinstance(models, list) else []}), gr.skip(), gr.skip()
+        except DemoireError as error:
+            return status("gone", {"error": error_texts(error)}), None, None
+        return gr.skip(), gr.skip(), gr.skip()
+
+    def revoke(self, event: gr.EventData) -> tuple[Any, Any, Any]:
+        """Deletes the link that is shown, for whoever has its key; with a wrong key it stays."""
+        share_id = str(getattr(event, "id", ""))
+        try:
+            self._links.delete(share_id, str(getattr(event, "key", "")))
+            raise LinkGoneError
+        except LinkGoneError as error:
+            return status("gone", {"error": error_texts(error)}), None, None
+        except DemoireError as error:
+            return gr.skip(), gr.skip(), status("wrong", {"error": error_texts(error)})
+
+
+def _facts(share_id: str, bundle: Bundle) -> dict[str, Any]:
+    return {"id": share_id, "title": bundle.title, "created": bundle.created, "expires": bundle.expires}
+
+
+def _files(share_id: str, bundle: Bundle) -> dict[str, Any]:
+    return {"files": [{"address": f"s/{share_id}/{pane.file}", "name": pane.name} for pane in bundle.panes]}
