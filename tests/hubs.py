@@ -167,7 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Keeps quiet."""
 
     def _answer(self, body: bool) -> None:
-        self.stub.requests.append((self.command, self.path, dict(self.headers)))
+        self.stub.requests.append(
+            (self.command, self.path, {key.lower(): value for key, value in self.headers.items()})
+        )
         faults = self.stub.faults
         if faults.silent:
             time.sleep(60)

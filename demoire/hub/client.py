@@ -37,8 +37,11 @@ _STEP = 1 << 16
 
 def cached_file(repo: str, revision: str, name: str, cache: Path | None) -> Path | None:
     """Where a file lies in the cache at a whole commit, or None. Asks no network."""
-    found = huggingface_hub.try_to_load_from_cache(repo, name, cache_dir=cache, revision=revision)
-    return Path(found) if isinstance(found, str) else None
+    try:
+        found = huggingface_hub.hf_hub_download(repo, name, cache_dir=cache, revision=revision, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return None
+    return Path(found)
 
 
 class TooLargeError(Exception):

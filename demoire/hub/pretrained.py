@@ -67,7 +67,7 @@ class DemoireModel(nn.Module):
         config = ModelConfig.parse(read_verified(resolved, CONFIG_FILE), f"{CONFIG_FILE} in '{folder}'")
         card = folder / CARD_FILE
         text = read_bytes(card, CARD_FILE).decode("utf-8", "replace") if card.is_file() else ""
-        return cls(open_model(resolved).module, config, text)
+        return cls(open_model(resolved).module, config, text).eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes config.json, model.safetensors and README.md.
