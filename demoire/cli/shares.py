@@ -10,9 +10,7 @@ from demoire.shares import Entry, Library, ShareSettings, open_library
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument(
-        "--store", metavar="PLACE", help="folder or hf://buckets/owner/name (default: DEMOIRE_SHARES)"
-    )
+    parser.add_argument("--store", metavar="PLACE", help="folder or hf://buckets/owner/name (default: DEMOIRE_SHARES)")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="all links, one a line")
     listing.add_argument("--json", action="store_true", help="print one JSON object a link")

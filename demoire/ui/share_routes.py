@@ -14,6 +14,7 @@ from demoire.shares.preview import HEIGHT, WIDTH
 from demoire.ui.parts import ASSETS
 from demoire.ui.share_links import Links
 from demoire.ui.texts import LANGUAGES, TEXTS, error_texts
+from demoire.ui.theme import COLOURS
 
 #: Links are for those who have them: no search engine, no copies in shared caches, no address in others' logs.
 PRIVATE = {
@@ -107,4 +108,5 @@ def _page(
     template = Template((ASSETS / "card.template").read_text(encoding="utf-8"))
     texts = {"language": language, "title": title, "text": text, "address": address, "picture": picture}
     shown = {name: escape(value) for name, value in {**texts, "target": target, "action": action}.items()}
-    return template.substitute(shown, forward=forward, height=HEIGHT, width=WIDTH)
+    colours = "".join(f"--{name}: light-dark({shade.light}, {shade.dark});" for name, shade in COLOURS.items())
+    return template.substitute(shown, forward=forward, height=HEIGHT, width=WIDTH, colours=colours)

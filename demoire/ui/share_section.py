@@ -24,19 +24,16 @@ def build(kit: Kit, links: Links) -> None:
     with gr.Column(elem_id="shared"):
         pictures = viewer(kit, "shared")
         foot = kit.own("shared_foot")
-    ask = gr.Textbox(visible=False)
-    quiet: partial[dict[str, Any]] = partial(dict, show_progress="hidden", api_visibility="private")
-    section = _Section(links)
+    section, shown = _Section(links), [head, pictures, foot]
+    quiet: partial[dict[str, Any]] = partial(
+        dict, show_progress="hidden", api_visibility="private", concurrency_id=OPENING_LANE
+    )
+    opened = head.open(section.open, None, shown, **quiet(concurrency_limit=1))
+    revoked = foot.revoke(section.revoke, None, shown, **quiet())
+    for event in (opened, revoked):
+        event.failure(None, js="() => window.demoire.tell('share-broken')", api_visibility="private")
     if Context.root_block is not None:
-        opened = Context.root_block.load(
-            section.open,
-            [ask, ask],
-            [head, pictures, foot],
-            js="() => [window.demoire.linkAsk('r') ?? '', window.demoire.linkAsk('with') ?? '']",
-            **quiet(concurrency_id=OPENING_LANE, concurrency_limit=1),
-        )
-        opened.failure(None, js="() => window.demoire.tell('share-broken')", api_visibility="private")
-    foot.revoke(section.revoke, None, [head, pictures, foot], **quiet(concurrency_id=OPENING_LANE))
+        Context.root_block.load(None, js="() => window.demoire.tell('loaded')", api_visibility="private")
 
 
 class _Section:
@@ -45,18 +42,17 @@ class _Section:
     def __init__(self, links: Links) -> None:
         self._links = links
 
-    def open(self, share_id: str, settings_of: str) -> tuple[Any, Any, Any]:
-        """Values of head, viewer and foot for the link that the page was opened with, if it was."""
+    def open(self, event: gr.EventData) -> tuple[Any, Any, Any]:
+        """Values of head, viewer and foot for the link that the page was opened with, or for the settings of one."""
+        share_id, settings_of = (str(getattr(event, name, "") or "") for name in ("id", "settings"))
         try:
-            if share_id:
-                bundle, comparison = self._links.open(share_id)
-                return status("open", _facts(share_id, bundle)), comparison.describe(), _files(share_id, bundle)
             if settings_of:
                 models = self._links.library.look(settings_of).settings.get("models")
                 return status("set", {"models": models if isinstance(models, list) else []}), gr.skip(), gr.skip()
+            bundle, comparison = self._links.open(share_id)
         except DemoireError as error:
             return status("gone", {"error": error_texts(error)}), None, None
-        return gr.skip(), gr.skip(), gr.skip()
+        return status("open", _facts(share_id, bundle)), comparison.describe(), _files(share_id, bundle)
 
     def revoke(self, event: gr.EventData) -> tuple[Any, Any, Any]:
         """Deletes the link that is shown, for whoever has its key; with a wrong key it stays."""

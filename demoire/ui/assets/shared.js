@@ -8,7 +8,7 @@ let told = {};
 const date = (seconds) => new Intl.DateTimeFormat(page.language, { dateStyle: "long" }).format(seconds * 1000);
 
 function render() {
-  dataset.share = told.phase ?? (query.has("r") ? "opening" : "none");
+  dataset.share = told.phase ?? (query.has("r") && !query.has("with") ? "opening" : "none");
   find(".shared-gone h2").textContent = told.error?.[page.language] ?? "";
   for (const start of element.querySelectorAll(".shared-start")) start.href = page.address("./");
   if (told.phase === "set") page.show(find(".shared-set"), "shared.set", { models: told.models.join(", ") });
@@ -19,6 +19,9 @@ function render() {
 }
 
 page.linkAsk = (name) => query.get(name);
+page.hear("loaded", () => {
+  if (query.has("r") || query.has("with")) trigger("open", { id: query.get("r"), settings: query.get("with") });
+});
 page.onLanguage(render);
 watch("value", () => {
   told = props.value ?? {};

@@ -12,8 +12,9 @@ TEXTS = {
     ),
     "page.language": Text("Language", "语言"),
     "page.privacy": Text(
-        "Photos stay on the computer that runs this page, are shown to nobody else and are deleted within a day.",
-        "照片只保存在运行本页面的计算机上，不会展示给他人，并在一天之内删除。",
+        "Photos stay on the computer that runs this page and are deleted within a day. Nobody else sees them, unless "
+        "you share a link.",
+        "照片只保存在运行本页面的计算机上，并在一天之内删除。除非您分享链接，否则不会展示给他人。",
     ),
     "tab.restore": Text("Restore", "修复"),
 }
