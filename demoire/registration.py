@@ -284,7 +284,7 @@ def _likeness(reference: Grey, photo: Grey, matrix: Matrix) -> float:
     count = np.maximum(total(np.ones_like(a)), 1)
     both = total(a * b) - total(a) * total(b) / count
     power = [np.maximum(total(p * p) - total(p) ** 2 / count, 0) for p in (a, b)]
-    structured = (power[0] > 0.25 * power[0].mean()) & (power[0] / count > 1e-5) & (count > 64)
+    structured = (power[0] > 0.25 * power[0].mean()) & (power[0] / count > 1e-5) & (count > inside.size / TILES**2 / 2)
     if structured.sum() < 3:
         return -1.0
     return float(np.median((both / np.sqrt(power[0] * power[1] + 1e-12))[structured]))

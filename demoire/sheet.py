@@ -1,7 +1,7 @@
 """A comparison sheet to mail: crops of a photo and of what models made of it at 100 %, with settings and figures.
 
-One A4 page at 200 dots per inch, as PNG (its pixels are the pictures' own, in their colour profile) or PDF (lossless,
-too; in sRGB). Labels need fonts of this machine: Chinese ones fall back to English where no font has Chinese.
+One A4 page at 200 dots per inch, as PNG or PDF, both without loss and in the photo's own colour profile. Labels need
+fonts of this machine: Chinese ones become English where no font has Chinese.
 """
 
 import io
@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageDraw
+from PIL import Image, ImageDraw
 
 from demoire import __version__
 from demoire.entries import WEIGHTS_FILE, ModelEntry
 from demoire.errors import OutputError
 from demoire.fonts import Font, FontBook
 from demoire.metadata import on_white, to_8_bit
+from demoire.pdf import picture_pdf
 from demoire.picture import Notice, Picture
 from demoire.restore import Box, Restored
 
@@ -88,7 +89,9 @@ def result_entry(model: ModelEntry, restored: Restored, figures: Mapping[str, fl
         say("sheet.model").format(model=model.id, weights=weights),
         say("sheet.run").format(**run, seconds=f"{restored.seconds:.1f}"),
     )
-    return Entry(model.family.upper(), restored.picture, facts, figures, made=True)
+    family = model.family.upper()
+    title = family if model.id == model.family else f"{family} {model.id}"
+    return Entry(title, restored.picture, facts, figures, made=True)
 
 
 def original_entry(photo: Picture, figures: Mapping[str, float], say: Say) -> Entry:
@@ -154,23 +157,8 @@ def chinese_missing(fonts: FontBook) -> Notice | None:
 
 def _encoded(page: Image.Image, suffix: str, picture: Picture, say: Say) -> bytes:
     data = io.BytesIO()
-    if suffix == ".png":
-        page.save(data, "PNG", dpi=(DPI, DPI), icc_profile=picture.icc)
-        return data.getvalue()
-    # With an alpha channel Pillow stores lossless JPEG 2000, without one lossy JPEG.
-    _in_srgb(page, picture.icc).convert("RGBA").save(data, "PDF", resolution=DPI, title=say("sheet.title"))
-    return data.getvalue()
-
-
-def _in_srgb(page: Image.Image, icc: bytes | None) -> Image.Image:
-    if not icc:
-        return page
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        converted = ImageCms.profileToProfile(page, source, ImageCms.createProfile("sRGB"))
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return page
-    return page if converted is None else converted
+    page.save(data, "PNG", dpi=(DPI, DPI), icc_profile=picture.icc)
+    return data.getvalue() if suffix == ".png" else picture_pdf(data.getvalue(), DPI, say("sheet.title"), picture.icc)
 
 
 class _Pen:
