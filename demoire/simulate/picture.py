@@ -1,4 +1,4 @@
-"""One whole picture photographed with parameters drawn at random."""
+"""One whole picture photographed, with parameters given or drawn at random."""
 
 from dataclasses import dataclass
 
@@ -36,6 +36,19 @@ def photograph(
     longest: int | None = None,
     labels: bool = False,
 ) -> Photographed:
+    """``take`` with parameters drawn at random."""
+    shared, scale = draw_delivery(config, rng), draw_scale(config, rng)
+    return take(pixels, draw_capture(config, rng, scale), shared, device, longest, labels)
+
+
+def take(
+    pixels: NDArray[np.uint8],
+    parameters: CaptureParameters,
+    shared: DeliveryParameters,
+    device: torch.device,
+    longest: int | None = None,
+    labels: bool = False,
+) -> Photographed:
     """Shows a picture at its own pixels on the simulated display and photographs it as a whole.
 
     Args:
@@ -43,8 +56,7 @@ def photograph(
         longest: if the capture would be longer, only its middle is taken.
         labels: also measure the moire.
     """
-    shared, scale = draw_delivery(config, rng), draw_scale(config, rng)
-    parameters = draw_capture(config, rng, scale)
+    scale = parameters.geometry.scale
     shown = [side * scale / reduction for side, reduction in zip(pixels.shape[:2], shared.reduction, strict=True)]
     limit = min(1.0, longest / max(shown)) if longest else 1.0
     size = (max(16, round(shown[0] * limit)), max(16, round(shown[1] * limit)))
