@@ -16,7 +16,8 @@ from demoire.comparison import Box
 from demoire.errors import DeviceError, PictureError
 from demoire.images import decode
 from demoire.restore import RestoreOptions
-from demoire.ui.jobs import Desk, Event, Finished, Progress, Settings, Started, Task, Waiting, overlap
+from demoire.ui.job import Finished, Progress, Task, overlap
+from demoire.ui.jobs import Desk, Event, Settings, Started, Waiting
 from demoire.ui.lane import Lane
 from demoire.ui.visits import MOST_RESULTS, Result, Visit, Work
 

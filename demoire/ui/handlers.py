@@ -16,9 +16,11 @@ from demoire.catalog import ModelEntry
 from demoire.comparison import Box
 from demoire.errors import DemoireError
 from demoire.restore import RestoreOptions
-from demoire.ui.jobs import Desk, Finished, Progress, Task
+from demoire.ui.job import Finished, Progress, Task
+from demoire.ui.jobs import Desk
+from demoire.ui.parcels import NOTHING, Packer
 from demoire.ui.routes import EXAMPLES
-from demoire.ui.status import done, failed, progress, refused, status
+from demoire.ui.status import Status, done, failed, progress, refused, status
 from demoire.ui.visits import MOST_PHOTOS, Visit, Work
 
 #: How many models run side by side.
@@ -110,7 +112,14 @@ def listed(visit: Visit) -> Shown:
         }
         for work in works
     ]
-    return {"photos": photos, "at": visit.work.photo.view.token if visit.work else None}
+    at_hand = visit.work
+    reference = at_hand.reference.name if at_hand and at_hand.reference else None
+    return {"photos": photos, "at": at_hand.photo.view.token if at_hand else None, "reference": reference}
+
+
+def _resting(work: Work) -> Status:
+    """The status while nothing runs."""
+    return done(work.results, work.reference) if work.results else status("ready")
 
 
 class Handlers:
@@ -119,6 +128,7 @@ class Handlers:
     def __init__(self, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
         self._desk = desk
         self._models = models
+        self._packer = Packer(desk.files, models, desk.settings.limits)
 
     def open_upload(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
         """Opens what the visitor's browser uploaded."""
@@ -134,24 +144,42 @@ class Handlers:
         visit = visit or self._desk.new_visit()
         self.cancel(str(getattr(event, "run", "")), visit)
         files = [path for path in paths if path is not None]
+        kept = (gr.skip(), gr.skip(), gr.skip(), visit)
         if not files or len(files) < len(paths):
-            return refused("error.not_uploaded"), gr.skip(), gr.skip(), visit
+            return refused("error.not_uploaded"), *kept
         if len(files) > MOST_PHOTOS:
-            return refused("error.too_many_files", {"most": MOST_PHOTOS}), gr.skip(), gr.skip(), visit
+            return refused("error.too_many_files", {"most": MOST_PHOTOS}), *kept
         try:
             self._desk.open_photos(visit, files)
         except DemoireError as error:
-            return failed(error), gr.skip(), gr.skip(), visit
-        return status("ready"), shown(visit), listed(visit), visit
+            return failed(error), *kept
+        return status("ready"), shown(visit), NOTHING.describe(), listed(visit), visit
 
     def select(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
         """Shows another one of the visitor's photos."""
         work = visit.works.get(str(getattr(event, "key", ""))) if visit else None
         if visit is None or work is None:
-            return gr.skip(), gr.skip(), gr.skip()
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
         visit.work = work
-        told = gr.skip() if visit.running else done(work.results) if work.results else status("ready")
-        return told, shown(visit), listed(visit)
+        told = gr.skip() if visit.running else _resting(work)
+        return told, shown(visit), self._packer.offer(visit).describe(), listed(visit)
+
+    def open_reference(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
+        """Takes the true content of the screen for the photo at hand, or, without a path, takes it away."""
+        if visit is None or visit.work is None:
+            return refused("error.no_photo"), gr.skip(), gr.skip(), gr.skip()
+        work, sent = visit.work, getattr(event, "path", None)
+        path = uploaded_file(sent)
+        if sent is not None and path is None:
+            return refused("error.not_uploaded"), gr.skip(), gr.skip(), gr.skip()
+        try:
+            if path is None:
+                visit.take_reference(work, None)
+            else:
+                self._desk.open_reference(visit, work, path)
+        except DemoireError as error:
+            return failed(error), gr.skip(), gr.skip(), gr.skip()
+        return _resting(work), shown(visit), self._packer.offer(visit).describe(), listed(visit)
 
     def restore(
         self, ask: str, tile: str, device: str, visit: Visit | None, *ticked: list[str] | None
@@ -193,25 +221,31 @@ class Handlers:
                     yield {**progress(event), "of": asked.run}, told
         yield gr.skip(), shown(visit)
 
-    def write_fresh(self, choice: str, visit: Visit | None) -> Generator[tuple[Any, Any], None, None]:
-        """Writes the downloads of a run that has just finished; nothing to do after one that failed."""
+    def write_fresh(self, choice: str, visit: Visit | None) -> Generator[tuple[Any, ...], None, None]:
+        """Scores and writes the results of a run that has just finished; nothing to do after one that failed."""
         yield from self._write(choice, visit, fresh_only=True)
 
-    def write(self, choice: str, visit: Visit | None) -> Generator[tuple[Any, Any], None, None]:
+    def write(self, choice: str, visit: Visit | None) -> Generator[tuple[Any, ...], None, None]:
         """Writes all downloads in the chosen kind of file."""
         yield from self._write(choice, visit, fresh_only=False)
 
-    def _write(self, choice: str, visit: Visit | None, fresh_only: bool) -> Generator[tuple[Any, Any], None, None]:
+    def _write(self, choice: str, visit: Visit | None, fresh_only: bool) -> Generator[tuple[Any, ...], None, None]:
         if visit is None:
             return
         for work in list(visit.works.values()):
             try:
                 written = self._desk.write_downloads(visit, work, choice, fresh_only)
+                if written and visit.work is work:
+                    yield self._told(visit, work), shown(visit), self._packer.offer(visit).describe()
+                if written and work.reference:
+                    self._desk.score(work)
+                    yield self._told(visit, work), shown(visit), gr.skip()
             except DemoireError as error:
-                yield failed(error), gr.skip()
+                yield failed(error), gr.skip(), gr.skip()
                 return
-            if written and visit.work is work:
-                yield gr.skip() if visit.running else done(work.results), shown(visit)
+
+    def _told(self, visit: Visit, work: Work) -> Any:
+        return gr.skip() if visit.running else _resting(work)
 
     def cancel(self, run: str, visit: Visit | None) -> None:
         """Ends a run within one tile. Gradio's own way stumbles where a tile is just being computed."""

@@ -12,6 +12,7 @@ from demoire.images import OUTPUT_CHOICES
 from demoire.ui.bench import Bench
 from demoire.ui.handlers import Handlers
 from demoire.ui.jobs import Desk
+from demoire.ui.parcels import NOTHING
 from demoire.ui.parts import Kit
 from demoire.ui.plugs import PLUGS
 from demoire.ui.routes import EXAMPLES
@@ -40,6 +41,16 @@ class Buttons:
     cancel: gr.Button
 
 
+@dataclass(frozen=True)
+class Told:
+    """What events tell something."""
+
+    status: gr.HTML
+    viewer: gr.HTML
+    parcels: gr.HTML
+    intake: gr.HTML
+
+
 def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
     """Adds the tab's components to the page and wires them."""
     limits = desk.settings.limits
@@ -48,7 +59,9 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
     with gr.Column(elem_id="workbench"):
         with gr.Column(elem_id="side") as side:
             intake = kit.own(
-                "intake", {"photos": [], "at": None}, {"examples": list(EXAMPLES), "most": MOST_PHOTOS, **sizes}
+                "intake",
+                {"photos": [], "at": None, "reference": None},
+                {"examples": list(EXAMPLES), "most": MOST_PHOTOS, **sizes},
             )
             with gr.Column(elem_id="controls"):
                 families = _models(kit, restoring)
@@ -61,10 +74,11 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
     visit = gr.State(None, time_to_live=KEPT, delete_callback=lambda visit: visit and visit.close())
     run = gr.Textbox(visible=False)
     bench = Bench(pictures, line, visit, run, families, tile, device, kind)
-    _wire(bench, buttons, intake, Handlers(desk, restoring))
     with side, gr.Row(elem_id="result-actions"):
+        parcels = kit.own("parcels", NOTHING.describe())
         for plug in PLUGS:
             plug(kit, desk, bench)
+    _wire(bench, buttons, Told(line, pictures, parcels, intake), Handlers(desk, restoring))
 
 
 def _said(prop: str, key: str) -> Any:
@@ -131,17 +145,18 @@ def _settings(kit: Kit) -> tuple[gr.Dropdown, gr.Dropdown, gr.Radio]:
     return tile, device, kind
 
 
-def _wire(bench: Bench, buttons: Buttons, intake: gr.HTML, handlers: Handlers) -> None:
+def _wire(bench: Bench, buttons: Buttons, told: Told, handlers: Handlers) -> None:
     """No endpoint is public: the page is the only client, and every job on the device goes through the desk's lane."""
     quiet: partial[dict[str, Any]] = partial(dict, show_progress="hidden", api_visibility="private")
     files = quiet(concurrency_id=FILE_LANE, concurrency_limit=2)
     groups = [group for group, _ in bench.families]
-    told = [bench.status, bench.viewer]
+    seen = [told.status, told.viewer]
+    intake, everything = told.intake, [*seen, told.parcels, told.intake]
     runs = [
         button.click(
             handlers.restore,
             [bench.run, bench.tile, bench.device, bench.visit, *groups],
-            told,
+            seen,
             js=f"(run, ...rest) => [window.demoire.begin({every}), ...rest]",
             trigger_mode="multiple",
             **quiet(concurrency_id=DEVICE_LANE, concurrency_limit=WAITING),
@@ -149,14 +164,16 @@ def _wire(bench: Bench, buttons: Buttons, intake: gr.HTML, handlers: Handlers) -
         for button, every in ((buttons.restore, "false"), (buttons.every, "true"))
     ]
     # Writing is a step of its own: the panes are already shown, and the device is free for the next visitor.
-    written = [run.success(handlers.write_fresh, [bench.format, bench.visit], told, **files) for run in runs]
-    written.append(bench.format.input(handlers.write, [bench.format, bench.visit], told, **files))
-    opened = [*told, intake, bench.visit]
-    brought = [
-        intake.photo(handlers.open_upload, [bench.visit], opened, **files),
-        intake.example(handlers.open_example, [bench.visit], opened, **files),
+    written = [
+        run.success(handlers.write_fresh, [bench.format, bench.visit], [*seen, told.parcels], **files) for run in runs
     ]
-    chosen = intake.choose(handlers.select, [bench.visit], [*told, intake], queue=False, **quiet())
+    written.append(bench.format.input(handlers.write, [bench.format, bench.visit], [*seen, told.parcels], **files))
+    brought = [
+        intake.photo(handlers.open_upload, [bench.visit], [*everything, bench.visit], **files),
+        intake.example(handlers.open_example, [bench.visit], [*everything, bench.visit], **files),
+        intake.reference(handlers.open_reference, [bench.visit], everything, **files),
+    ]
+    chosen = intake.choose(handlers.select, [bench.visit], everything, queue=False, **quiet())
     buttons.cancel.click(
         handlers.cancel,
         [bench.run, bench.visit],
@@ -165,7 +182,7 @@ def _wire(bench: Bench, buttons: Buttons, intake: gr.HTML, handlers: Handlers) -
         queue=False,
         **quiet(),
     )
-    phases = {"queued,loading,working": runs, "done": [*written, chosen], "opening": brought}
+    phases = {"queued,loading,working": runs, "done": [*written, chosen], "opening,matching": brought}
     for during, events in phases.items():
         for event in events:  # only what nobody foresaw gets here
             event.failure(None, js=f"() => window.demoire.tell('broken', '{during}')", api_visibility="private")

@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from demoire.errors import DemoireError
-from demoire.picture import Notice
-from demoire.ui.jobs import Downloading, Event, Finished, Progress, Started, Waiting
+from demoire.ui.job import Finished, Progress
+from demoire.ui.jobs import Downloading, Event, Started, Waiting
 from demoire.ui.texts import error_texts, notice_texts
-from demoire.ui.visits import Result
+from demoire.ui.visits import Reference, Result
 
 Status = dict[str, Any]
 
@@ -29,9 +29,9 @@ def failed(error: DemoireError) -> Status:
     return status("failed", {"error": error_texts(error)})
 
 
-def done(results: Sequence[Result]) -> Status:
-    """After a run: how each result came about, and what it, or its download, could not keep."""
-    notices: dict[Notice, None] = {}
+def done(results: Sequence[Result], reference: Reference | None = None) -> Status:
+    """After a run: how each result came about, what it, or its download, could not keep, what limits its figures."""
+    notices = dict.fromkeys(reference.notices if reference else ())
     for result in results:
         kept = result.restored.notices if result.restored else ()
         notices |= dict.fromkeys((*kept, *(result.download.notices if result.download else ())))

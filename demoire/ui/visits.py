@@ -5,6 +5,7 @@ import tempfile
 from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from demoire.picture import Notice, Picture, Samples
 from demoire.restore import Restored
 from demoire.ui.files import Files
 from demoire.ui.views import View, Views
+
+if TYPE_CHECKING:
+    from demoire.reference import Truth
 
 #: How many results of one photo are kept; more than fit the viewer at once, for a look back.
 MOST_RESULTS = 8
@@ -32,11 +36,21 @@ class Photo:
 
 @dataclass(frozen=True)
 class Reference:
-    """The true content of the screen, fitted to the photo: its pixels (H, W, 3) uint8 and its view."""
+    """The true content of the screen, brought to the photo's place and size, and its view."""
 
     name: str
-    pixels: Samples
+    truth: "Truth"
     view: View
+
+    @property
+    def pixels(self) -> Samples:
+        """(H, W, 3) uint8."""
+        return self.truth.pixels
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What limits the figures."""
+        return self.truth.notices
 
 
 @dataclass(frozen=True)
@@ -95,17 +109,18 @@ class Result:
 
 @dataclass
 class Work:
-    """A photo and its results, the oldest first."""
+    """A photo and its results, the oldest first; ``figures`` are the photo's own, where there is a reference."""
 
     photo: Photo
     results: list[Result] = field(default_factory=list)
     reference: Reference | None = None
+    figures: dict[str, float] = field(default_factory=dict)
     counted: int = 0
 
     def comparison(self) -> Comparison:
         """For the viewer."""
         photo, reference = self.photo, self.reference
-        panes = [Pane("original", "original", photo.view.source(), photo.name)]
+        panes = [Pane("original", "original", photo.view.source(), photo.name, figures=self.figures)]
         panes += [result.pane() for result in self.results]
         if reference is not None:
             panes.append(Pane("reference", "reference", reference.view.source(), reference.name))
@@ -124,6 +139,7 @@ class Visit:
         works: the photos by the token of their view, in the order in which they came.
         work: the photo at hand.
         running: whether a run is under way.
+        parcels: what is offered of several results together.
     """
 
     def __init__(self, root: Path, views: Views, files: Files) -> None:
@@ -131,6 +147,7 @@ class Visit:
         self.works: dict[str, Work] = {}
         self.work: Work | None = None
         self.running = False
+        self.parcels: list[File] = []
         self._views = views
         self._files = files
         self._cancelled: deque[str] = deque(maxlen=64)
@@ -183,6 +200,9 @@ class Visit:
         if work.reference is not None:
             self._old.append(work.reference.view)
         work.reference = reference
+        work.figures = {}
+        for result in work.results:
+            result.figures = {}
 
     def offer(self, result: Result, path: Path, name: str, notices: tuple[Notice, ...]) -> None:
         """Offers what was written of a result under ``name``, in place of what was offered before."""
@@ -208,7 +228,9 @@ class Visit:
             self.take_reference(work, None)
             for result in work.results:
                 self._drop(result)
-        self.works, self.work = {}, None
+        for file in self.parcels:
+            self._files.withdraw(file)
+        self.works, self.work, self.parcels = {}, None, []
 
     def _drop(self, result: Result) -> None:
         if result.download is not None:

@@ -83,12 +83,12 @@ window.demoire ??= (() => {
   }
 
   // A run of another kind than the button's own: of a part of the photo, or by one model. None while one is under way.
-  const busy = ["opening", "queued", "loading", "working"];
+  const busy = ["opening", "matching", "queued", "loading", "working"];
   function request(wanted) {
-    if (busy.includes(document.documentElement.dataset.phase)) return;
-    wish = wanted;
-    document.querySelector("#restore").click();
-    wish = {};
+    const button = document.querySelector("#restore");
+    if (button.disabled || busy.includes(document.documentElement.dataset.phase)) return;
+    wish = wanted; // until the click has found its way to begin()
+    button.click();
   }
 
   return {

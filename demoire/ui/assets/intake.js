@@ -73,6 +73,24 @@ for (const name of props.examples) {
   find(".examples ul").append(item);
 }
 
+// What the screen really showed, for the photo at hand.
+const referenceInput = find(".reference-input");
+find(".reference-add").addEventListener("click", () => referenceInput.click());
+find(".reference-remove").addEventListener("click", () => trigger("reference", { path: null }));
+referenceInput.addEventListener("change", async () => {
+  const [file] = referenceInput.files;
+  referenceInput.value = "";
+  if (!file) return;
+  if (file.size > limit) return page.tell("refuse", { key: "error.upload_bytes", places: { megabytes: props.megabytes } });
+  page.tell("matching");
+  try {
+    const { path } = await upload(file);
+    trigger("reference", { path });
+  } catch {
+    page.tell("refuse", { key: "error.upload_lost" });
+  }
+});
+
 // Before and after of an example, at its own pixels, to be dragged at once.
 const slider = find(".taste-slider");
 const frame = find(".taste-frame");
@@ -95,7 +113,7 @@ function fitTaste() {
 slider.addEventListener("input", () => frame.style.setProperty("--split", `${slider.value}%`));
 
 // The photos at hand; with several, a list to choose from.
-function show({ photos, at }) {
+function show({ photos, at, reference }) {
   const chosen = photos.find((photo) => photo.key === at);
   const { documentElement } = document;
   documentElement.dataset.photo = chosen ? "yes" : "no";
@@ -103,6 +121,9 @@ function show({ photos, at }) {
   if (!chosen) return;
   find(".photo-name").textContent = find(".photo-name").title = chosen.name;
   page.show(find(".photo-facts"), "intake.photo", chosen);
+  page.show(find(".reference-line"), "reference.at_hand", { name: reference });
+  for (const name of [".reference-line", ".reference-remove"]) find(name).hidden = !reference;
+  for (const name of [".reference-add", ".reference-why"]) find(name).hidden = Boolean(reference);
   const list = find(".photos");
   list.hidden = photos.length < 2;
   list.replaceChildren(...(list.hidden ? [] : photos.map((photo) => listed(photo, photo === chosen))));

@@ -13,10 +13,10 @@ function render() {
   find(".share-working").textContent = told.phase === "working" ? page.t("share.working") : "";
   const problem = told.key ? page.t(told.key) : (told.error?.[page.language] ?? "");
   for (const place of element.querySelectorAll(".share-problem")) place.textContent = problem;
-  if (!told.receipt) return;
-  find(".share-link").value = find(".share-visit").href = link(told.receipt);
-  find(".share-key").value = told.receipt.key;
-  page.show(find(".share-until"), "share.until", { date: date(told.receipt.expires) });
+  const { receipt } = told;
+  find(".share-link").value = find(".share-visit").href = receipt ? link(receipt) : "";
+  find(".share-key").value = receipt?.key ?? "";
+  if (receipt) page.show(find(".share-until"), "share.until", { date: date(receipt.expires) });
 }
 
 function become(next) {

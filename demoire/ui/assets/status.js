@@ -7,6 +7,7 @@ let status = { phase: "empty" };
 
 const headings = {
   opening: "state.opening",
+  matching: "state.matching",
   ready: "state.ready",
   queued: "state.queued",
   loading: "state.loading",
@@ -90,7 +91,7 @@ function become(next) {
 }
 
 page.onLanguage(render);
-for (const phase of ["opening", "queued", "cancelled"]) page.hear(phase, () => become({ phase }));
+for (const phase of ["opening", "matching", "queued", "cancelled"]) page.hear(phase, () => become({ phase }));
 page.hear("refuse", ({ key, places }) => become({ phase: "failed", key, places }));
 page.hear("broken", (during) => {
   if (during.split(",").includes(status.phase)) become({ phase: "failed", key: "error.unexpected" });

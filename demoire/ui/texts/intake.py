@@ -16,6 +16,13 @@ TEXTS = {
     "intake.examples": Text("No photo at hand? Take one of these:", "手边没有照片？试试这些："),
     "intake.release": Text("Let go to open the photo", "松开即可打开照片"),
     "intake.photo": Text("{width} × {height} · {kind}", "{width} × {height} · {kind}"),
+    "reference.add": Text("Add the true picture", "添加真实画面"),
+    "reference.why": Text(
+        "What the screen showed, such as a screenshot: gives figures and a picture to compare with.",
+        "屏幕实际显示的内容（如截图），用于计算指标并作对比。",
+    ),
+    "reference.at_hand": Text("True picture: {name}", "真实画面：{name}"),
+    "reference.remove": Text("Remove", "移除"),
     "taste.divider": Text("Divider between before and after", "修复前后分界线"),
     "taste.before": Text("Before", "修复前"),
     "taste.after": Text("After", "修复后"),

@@ -22,8 +22,12 @@ TEXTS = {
     "state.cancelled.hint": Text(
         "What was done by then is kept; press Restore to start again.", "已完成的部分会保留，点击“修复”可重新开始。"
     ),
+    "state.matching": Text("Looking for the true picture in the photo…", "正在照片中定位真实画面…"),
     "run.seconds": Text("{seconds} s", "{seconds} 秒"),
     "run.tiles": Text("tiles: {tiles}", "图块 {tiles}"),
     "run.origin.bundled": Text("bundled", "随附"),
     "run.download": Text("Download", "下载"),
+    "parcel.archive": Text("All as ZIP", "全部打包（ZIP）"),
+    "parcel.sheet.png": Text("Sheet (PNG)", "对比表（PNG）"),
+    "parcel.sheet.pdf": Text("Sheet (PDF)", "对比表（PDF）"),
 }

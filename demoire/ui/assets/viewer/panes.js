@@ -23,9 +23,9 @@ export function settingOf(page, pane) {
 }
 
 function factsOf(page, pane) {
-  const { run, figures } = pane;
-  const facts = [];
+  const { run } = pane;
   if (!run) return pane.label ? [pane.label] : [];
+  const facts = [];
   const setting = settingOf(page, pane);
   if (setting) facts.push(setting);
   if (run.seconds > 0 && pane.state !== "working") facts.push(page.t("run.seconds", { seconds: page.number(run.seconds, 1) }));
@@ -33,11 +33,13 @@ function factsOf(page, pane) {
   for (const name of ["probability", "strength"]) {
     if (run[name] !== null) facts.push(page.t(`pane.${name}`, { percent: page.number(100 * run[name]) }));
   }
-  for (const name of FIGURES.filter((known) => known in figures)) {
-    facts.push(page.t(`figure.${name}`, { value: page.number(figures[name], name === "ssim" ? 4 : 2) }));
-  }
   return facts;
 }
+
+const figuresOf = (page, { figures }) =>
+  FIGURES.filter((name) => name in figures).map((name) =>
+    page.t(`figure.${name}`, { value: page.number(figures[name], name === "ssim" ? 4 : 2) }),
+  );
 
 const make = (tag, name, parent) => {
   const node = document.createElement(tag);
@@ -55,6 +57,7 @@ export class Cell {
     this.name = make("strong", "cell-name", caption);
     this.facts = make("span", "cell-facts", caption);
     this.acts = make("span", "cell-acts", caption);
+    this.figures = make("p", "cell-figures", this.figure);
     this.frame = make("div", "cell-frame", this.figure);
     this.canvas = make("canvas", "", this.frame);
     this.canvas.setAttribute("role", "img");
@@ -68,8 +71,10 @@ export class Cell {
     this.figure.dataset.state = pane.state;
     this.name.textContent = nameOf(page, pane);
     this.facts.textContent = factsOf(page, pane).join(" · ");
-    this.facts.title = this.facts.textContent;
-    this.canvas.setAttribute("aria-label", [this.name.textContent, this.facts.textContent].filter(Boolean).join(", "));
+    this.figures.textContent = figuresOf(page, pane).join(" · ");
+    const said = [this.facts.textContent, this.figures.textContent].filter(Boolean).join(" · ");
+    this.figure.title = said;
+    this.canvas.setAttribute("aria-label", [this.name.textContent, said].filter(Boolean).join(", "));
     const offered = JSON.stringify([pane.file, pane.state, page.language]);
     if (this.offered === offered) return; // or who stands on a link would lose it with every tile
     this.offered = offered;

@@ -1,0 +1,217 @@
+"""One photo through several models: first what the visitor looks at by each of them, then the rest."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from demoire.catalog import ModelEntry
+from demoire.comparison import Box, Run
+from demoire.hub import Fetching
+from demoire.picture import Picture
+from demoire.restore import Restored, RestoreOptions, TileDone, restore
+from demoire.ui.views import Views
+from demoire.ui.visits import Result, Visit, Work
+
+if TYPE_CHECKING:
+    from demoire.loading import ModelCache
+
+#: What a model sees around a part of the photo that is tried, in pixels, so that its edges are judged fairly.
+SURROUNDINGS = 96
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to do with a photo.
+
+    Attributes:
+        models: one result each.
+        options: for each of them, but for the model's id.
+        box: the part to try; None: the whole photo.
+    """
+
+    models: tuple[ModelEntry, ...]
+    options: RestoreOptions
+    box: Box | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A tile arrived.
+
+    Attributes:
+        done, total: tiles of all results of this job.
+        rate: megapixels per second so far.
+        left: seconds, estimated.
+    """
+
+    done: int
+    total: int
+    rate: float
+    left: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All results of this job are there."""
+
+    results: tuple[Result, ...]
+
+
+class Job:
+    """A run under way; close it in every case."""
+
+    def __init__(
+        self,
+        views: Views,
+        visit: Visit,
+        work: Work,
+        task: Task,
+        picture: Picture,
+        models: "ModelCache",
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self._views = views
+        self._visit = visit
+        self._work = work
+        self._picture = picture
+        self._part = _part(picture, task.box)
+        self._branches = [self._branch(task, model, models, cancelled) for model in task.models]
+        self._began = time.monotonic()
+
+    def _branch(self, task: Task, model: ModelEntry, models: "ModelCache", cancelled: Callable[[], bool]) -> "Branch":
+        tile = task.options.tile
+        run = Run(model.id, model.family, "", "", "", 0, 0.0, tile=tile, revision=model.revision, box=task.box)
+        result = self._visit.begin_result(self._work, run, self._picture)
+        options = replace(task.options, model=model.id, first=self._part.inside(task.options.first))
+        return Branch(result, restore(self._part.picture, options, models, cancelled), options.first)
+
+    def events(self) -> Iterator[Progress | Finished]:
+        """The job's events; the last is ``Finished``."""
+        for first_only in (True, False):
+            for branch in self._branches:
+                while branch.wants_more(first_only):
+                    event = branch.next()
+                    if isinstance(event, Restored):
+                        self._finish(branch, event)
+                    elif isinstance(event, TileDone):
+                        self._put(branch.result, event)
+                    yield self._progress()
+        yield Finished(tuple(branch.result for branch in self._branches))
+
+    def _put(self, result: Result, event: TileDone) -> None:
+        found = self._part.outside(event.box)
+        if found is None:
+            return
+        box, rows, columns = found
+        alpha = self._picture.alpha
+        here = None if alpha is None else alpha[box[0] : box[2], box[1] : box[3]]
+        self._views.put(result.view, box, event.pixels[rows, columns], here)
+        result.arrived.append(box)
+
+    def _finish(self, branch: "Branch", restored: Restored) -> None:
+        done = replace(restored, seconds=branch.seconds)
+        facts = {name: getattr(done, name) for name in ("origin", "device", "dtype", "tiles", "seconds")}
+        run = replace(branch.result.run, **facts)
+        self._visit.finish_result(self._work, branch.result, run, done if run.box is None else None)
+
+    def _progress(self) -> Progress:
+        pixels = self._part.picture.height * self._part.picture.width
+        shares = [branch.share for branch in self._branches]
+        rate = sum(shares) * pixels / max(time.monotonic() - self._began, 1e-9)
+        left = (len(shares) - sum(shares)) * pixels / max(rate, 1e-9)
+        known = [branch.total for branch in self._branches if branch.total]
+        total = sum(branch.total or known[0] for branch in self._branches) if known else 0
+        return Progress(sum(branch.done for branch in self._branches), total, rate / 1e6, left)
+
+    def close(self) -> None:
+        """Frees what the models hold; what is not finished stays as it is."""
+        for branch in self._branches:
+            branch.events.close()
+            result = branch.result
+            if not result.arrived:
+                self._visit.drop_result(self._work, result)
+            elif result.state == "working":
+                result.run = replace(result.run, seconds=branch.seconds, tiles=branch.done)
+                result.state = "cancelled"
+
+
+class Branch:
+    """One model's run: how far it is (``done`` of ``total`` tiles, ``share`` of the work), and its own time."""
+
+    def __init__(
+        self, result: Result, events: Generator[Fetching | TileDone | Restored, None, None], first: Box | None
+    ) -> None:
+        self.result = result
+        self.events = events
+        self.done = self.total = 0
+        self.share = self.seconds = 0.0
+        self._first = first
+        self._missing = 0 if first is None else _area(first)
+        self._ended = False
+
+    def wants_more(self, first_only: bool) -> bool:
+        """Whether there is more to compute; ``first_only``: of what is to come first."""
+        return not self._ended and (self._missing > 0 or not first_only)
+
+    def next(self) -> Fetching | TileDone | Restored:
+        """The next event."""
+        began = time.monotonic()
+        event = next(self.events)
+        self.seconds += time.monotonic() - began
+        if isinstance(event, TileDone):
+            self.done, self.total = event.index, event.total
+            self.share = event.share
+            seen = self._first and overlap(event.box, self._first)
+            self._missing -= _area(seen) if seen else 0
+        elif isinstance(event, Restored):
+            self._ended = True
+        return event
+
+
+def _area(box: Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def overlap(one: Box, other: Box) -> Box | None:
+    """What two boxes have in common."""
+    top, left = max(one[0], other[0]), max(one[1], other[1])
+    bottom, right = min(one[2], other[2]), min(one[3], other[3])
+    return (top, left, bottom, right) if top < bottom and left < right else None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What of the photo goes through the models: all of it, or a box with its surroundings."""
+
+    picture: Picture
+    corner: tuple[int, int]
+    box: Box
+
+    def inside(self, box: Box | None) -> Box | None:
+        """A box of the photo in the part's own coordinates."""
+        found = None if box is None else overlap(box, self.box)
+        return found and _moved(found, -self.corner[0], -self.corner[1])
+
+    def outside(self, box: Box) -> tuple[Box, slice, slice] | None:
+        """What a tile of the part shows of the wanted box: in the photo, and as rows and columns of the tile."""
+        place = _moved(box, *self.corner)
+        found = overlap(place, self.box)
+        if found is None:
+            return None
+        top, left, bottom, right = _moved(found, -place[0], -place[1])
+        return found, slice(top, bottom), slice(left, right)
+
+
+def _moved(box: Box, down: int, across: int) -> Box:
+    return (box[0] + down, box[1] + across, box[2] + down, box[3] + across)
+
+
+def _part(picture: Picture, box: Box | None) -> Part:
+    height, width = picture.height, picture.width
+    if box is None:
+        return Part(picture, (0, 0), (0, 0, height, width))
+    top, left = max(0, box[0] - SURROUNDINGS), max(0, box[1] - SURROUNDINGS)
+    bottom, right = min(height, box[2] + SURROUNDINGS), min(width, box[3] + SURROUNDINGS)
+    alpha = None if picture.alpha is None else picture.alpha[top:bottom, left:right]
+    return Part(replace(picture, pixels=picture.pixels[top:bottom, left:right], alpha=alpha), (top, left), box)
