@@ -230,8 +230,11 @@ class Handlers:
         yield from self._write(choice, visit, fresh_only=False)
 
     def _write(self, choice: str, visit: Visit | None, fresh_only: bool) -> Generator[tuple[Any, ...], None, None]:
-        if visit is None:
-            return
+        if visit is not None:
+            yield from self._written(choice, visit, fresh_only)
+        yield gr.skip(), gr.skip(), gr.skip()  # of a generator that says nothing Gradio makes three times None
+
+    def _written(self, choice: str, visit: Visit, fresh_only: bool) -> Generator[tuple[Any, ...], None, None]:
         for work in list(visit.works.values()):
             try:
                 written = self._desk.write_downloads(visit, work, choice, fresh_only)

@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, sync_playwright
 from serving import ROOT, serving
 from visitors import DESKTOP, PATIENCE, Invite, Server, Visitor
 
+from tests.tiny import TINY_FIELDS, write_model
+
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -26,14 +28,32 @@ FLAGS = (
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server")) as running:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny models of each family, so that pages with many models are quick to test."""
+    import torch
+
+    from demoire.models import build_model
+
+    torch.manual_seed(5)
+    folder = tmp_path_factory.mktemp("models") / "weights"
+    needs = {"size_multiple": 4, "receptive_field": 40, "halo": 40, "tiling": True, "frames": 1, "dtype": "float32"}
+    for name, family in {"cnn": "cnn", "cnn-fast": "cnn", "rnn": "rnn", "gan": "gan"}.items():
+        state = dict(build_model("unet", **TINY_FIELDS).state_dict())
+        for key in ("head.weight", "head.bias"):
+            state[key] = torch.randn_like(state[key]) * 0.03
+        write_model(folder, name, state, needs, family=family)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("server"), {"DEMOIRE_WEIGHTS": str(models)}) as running:
         yield running
 
 
 @pytest.fixture
 def fresh_server(tmp_path: Path) -> Iterator[Server]:
-    """A server that no other test has used."""
+    """A server that no other test has used, with the bundled models."""
     with serving(tmp_path) as running:
         yield running
 
@@ -88,9 +108,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def restored(photos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def restored(photos: dict[str, Path], models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which the command line left the restored photos."""
     folder = tmp_path_factory.mktemp("restored")
     command = [sys.executable, "-m", "demoire", "restore", *map(str, photos.values()), "-o", str(folder)]
+    command += ["--weights", str(models)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=600)
     return folder

@@ -72,13 +72,22 @@ class Visitor:
     def restore(self) -> None:
         """Presses Restore and waits for the download."""
         self.page.click("#restore")
-        self.reach("done")
-        self.page.wait_for_selector("#download:not([disabled])", timeout=PATIENCE)
+        self.finish()
 
-    def download(self, folder: Path) -> Path:
-        """Saves the download under the name that it is offered with."""
+    def finish(self) -> None:
+        """Waits until everything of a run is there, the files for download included."""
+        self.reach("done")
+        self.page.wait_for_selector(".runs li:last-child .download", timeout=PATIENCE)
+
+    def tick(self, *models: str) -> None:
+        """Ticks these models and no others."""
+        for box in self.page.locator(".family input").all():
+            box.set_checked(box.get_attribute("name") in models)
+
+    def download(self, folder: Path, link: str = ".runs .download") -> Path:
+        """Saves the first file behind ``link`` under the name that it is offered with."""
         with self.page.expect_download() as waiting:
-            self.page.click("#download")
+            self.page.locator(link).first.click()
         path = folder / waiting.value.suggested_filename
         waiting.value.save_as(path)
         return path
