@@ -1,13 +1,15 @@
 """What restoring costs: time, share of the machine's own rate, memory, and pixels that are computed twice.
 
 Every case has a process of its own, so that its peak of memory is its own, and cases are measured in turn, so that a
-machine whose speed drifts is as fast for one as for another. Compare ratios: seconds depend on the machine.
+machine whose speed drifts is as fast for one as for another. Compare ratios: seconds depend on the machine. On a CPU,
+ratios are of the time that its cores worked, so that other work on the machine does not count.
 """
 
 import math
 import multiprocessing
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -60,8 +62,8 @@ class Measurement:
         first_tile: seconds from the start of restoring until the middle of the picture is there, where that is wanted
             first.
         recomputation: pixels computed over pixels of the picture.
-        network_rate, machine_rate: multiply-accumulates per second of the network while it restores (overlaps count as
-            work, planning and rounding as time), and of multiplying large float32 matrices.
+        network_rate, machine_rate: multiply-accumulates per second (of a core's work, on a CPU) while restoring
+            (overlaps count as work, planning and rounding as time), and while multiplying large float32 matrices.
         peak_memory: the largest resident memory of the process in bytes; ``device_memory``: of tensors on a GPU.
     """
 
@@ -175,18 +177,19 @@ def measure_run(photo: Path, options: BenchOptions, macs_per_pixel: float) -> Me
     if options.threads:
         torch.set_num_threads(options.threads)
     device = choose_device(options.restore.device)
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
     models = ModelCache(weights=options.weights)
     _restore(Picture(np.zeros((64, 64, 3), np.uint8)), options.restore, models)  # load and warm up
-    rates = [_machine_rate(device)]
+    rates = [_machine_rate(device, clock)]
     started = time.perf_counter()
     picture = decode(photo)
-    decoded = time.perf_counter()
+    decoded, worked = time.perf_counter(), clock()
     restored = _restore(picture, options.restore, models)
-    finished = time.perf_counter()
+    finished, worked = time.perf_counter(), clock() - worked
     encode(restored.picture, photo.with_suffix(".result.jpg"), "jpeg")
     encoded = time.perf_counter()
     peak = peak_memory()
-    rates.append(_machine_rate(device))
+    rates.append(_machine_rate(device, clock))
     return Measurement(
         height=picture.height,
         width=picture.width,
@@ -196,7 +199,7 @@ def measure_run(photo: Path, options: BenchOptions, macs_per_pixel: float) -> Me
         encode=encoded - finished,
         first_tile=_first_tile(picture, options.restore, models),
         recomputation=restored.computed / (picture.height * picture.width),
-        network_rate=restored.computed * macs_per_pixel / (finished - decoded),
+        network_rate=restored.computed * macs_per_pixel / worked,
         machine_rate=sum(rates) / len(rates),
         peak_memory=peak,
         device_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0,
@@ -218,17 +221,17 @@ def _first_tile(picture: Picture, options: RestoreOptions, models: "ModelCache")
     return time.perf_counter() - started
 
 
-def _machine_rate(device: "torch.device") -> float:
-    """Multiply-accumulates per second of a product of float32 matrices: the best of several."""
+def _machine_rate(device: "torch.device", clock: Callable[[], float]) -> float:
+    """Multiply-accumulates per second of a product of float32 matrices: the median of several."""
     import torch
 
     matrix = torch.rand(_MATRIX, _MATRIX, device=device)
-    best = math.inf
+    times = []
     for _ in range(_MATRIX_TURNS):
-        started = time.perf_counter()
+        started = clock()
         float((matrix @ matrix)[0, 0])  # reading a value waits for the device
-        best = min(best, time.perf_counter() - started)
-    return _MATRIX**3 / best
+        times.append(clock() - started)
+    return _MATRIX**3 / median(times)
 
 
 def peak_memory() -> int:
