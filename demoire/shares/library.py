@@ -91,7 +91,7 @@ class Library:
         """
         self._tidy()
         bundle = self._read(share_id) if is_id(share_id) else None
-        if not isinstance(bundle, Bundle) or self._is_over(bundle):
+        if not isinstance(bundle, Bundle) or self.is_over(bundle):
             raise LinkGoneError
         return bundle
 
@@ -127,7 +127,7 @@ class Library:
         for share_id, size in sorted(self._store.sizes().items()):
             found = self._read(share_id)
             if isinstance(found, Bundle):
-                yield Entry(share_id, size, "expired" if self._is_over(found) else "ok", found)
+                yield Entry(share_id, size, "expired" if self.is_over(found) else "ok", found)
             elif found is not None:
                 yield Entry(share_id, size, "newer" if isinstance(found, NewerBundleError) else "damaged", None)
 
@@ -178,7 +178,8 @@ class Library:
         except (BrokenBundleError, NewerBundleError) as error:
             return error
 
-    def _is_over(self, bundle: Bundle) -> bool:
+    def is_over(self, bundle: Bundle) -> bool:
+        """Whether the time of a link is over."""
         return bundle.expires <= self._clock()
 
 

@@ -4,7 +4,6 @@ import math
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from demoire.comparison import Comparison, File, Pane, Role, Run, ViewState
 from demoire.errors import DataError, LinkGoneError, OutputError, WeightsError
 from demoire.images import decode
 from demoire.picture import Limits, Picture
+from demoire.restore import Restored
 from demoire.shares import Bundle, Draft, DraftPane, Library, Receipt, SharedPane
 from demoire.ui.views import View, Views
 from demoire.ui.visits import Result, Work
@@ -58,13 +58,13 @@ class Links:
             OutputError: there is no finished result.
             DemoireError: as ``Library.share``.
         """
-        results = work.finished()
+        results = [self._result(result, result.restored) for result in work.results if result.restored]
         if not results:
             raise OutputError("There is nothing to share yet; restore the photo first.")
         before, after = self._given(work) if with_original else ([], [])
         draft = Draft(
-            panes=(*before, *(self._result(result) for result in results), *after),
-            settings={**settings, "models": list(dict.fromkeys(result.run.model for result in results))},
+            panes=(*before, *results, *after),
+            settings={**settings, "models": list(dict.fromkeys(result.run.model for result in work.finished()))},
             view=view.describe(),
             title=work.photo.name,
             focus=(view.x, view.y),
@@ -75,17 +75,15 @@ class Links:
         """What the visitor gave: the photo, and the reference."""
         photo, reference = work.photo, work.reference
         picture = decode(photo.path, photo.name, self._limits)
-        before = [DraftPane("original", "original", picture, photo.path, photo.name)]
+        before = [DraftPane("original", "original", picture, photo.path, photo.name, figures=_finite(work.figures))]
         if reference is None:
             return before, []
         fitted = Picture(reference.pixels, name=reference.name, icc=picture.icc)
         return before, [DraftPane("reference", "reference", fitted, label=reference.name)]
 
-    def _result(self, result: Result) -> DraftPane:
-        if result.restored is None:
-            raise OutputError("There is nothing to share yet; restore the photo first.")
+    def _result(self, result: Result, restored: Restored) -> DraftPane:
         run = {**asdict(result.run), "weights_sha256": self._weights_hash(result.run.model)}
-        return DraftPane(result.key, "result", result.restored.picture, run=run, figures=_finite(result.figures))
+        return DraftPane(result.key, "result", restored.picture, run=run, figures=_finite(result.figures))
 
     def _weights_hash(self, model: str) -> str | None:
         """What pins a model that has no revision on the Hub."""
@@ -149,11 +147,11 @@ class Links:
 
     def _make_room(self, kept: str) -> None:
         """Lets go of expired links, then of the least recently asked for; not of one that is being opened."""
-        now, count, total, going = time.time(), 0, 0, []
+        count, total, going = 0, 0, []
         with self._lock:
             for share_id, opened in reversed(self._opened.items()):
                 count, total = count + 1, total + opened.bytes
-                over = opened.bundle.expires <= now or count > MOST_OPEN or total > MOST_BYTES
+                over = self.library.is_over(opened.bundle) or count > MOST_OPEN or total > MOST_BYTES
                 if over and share_id != kept and not opened.lock.locked():
                     going.append(share_id)
         self._forget(going)

@@ -5,7 +5,9 @@ from demoire.ui.texts.text import Text
 TEXTS = {
     "share.open": Text("Share a link", "分享链接"),
     "share.title": Text("Share this comparison", "分享本次对比"),
-    "share.original": Text("Include the original photo", "包含原始照片"),
+    "share.original": Text(
+        "Include the original photo, and the true picture if there is one", "包含原始照片和参考图（如有）"
+    ),
     "share.what": Text(
         "Whoever has the link sees these pictures, at the same place. The place where the photo was taken and serial "
         "numbers are left out.",
