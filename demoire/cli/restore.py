@@ -110,13 +110,6 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a name that no file system takes
-        return False
-
-
 def _sources(inputs: Sequence[Path]) -> Iterator[Path]:
     """The files themselves, and for a folder the pictures in it, in order (the folder where it holds none)."""
     for path in inputs:
