@@ -16,6 +16,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import huggingface_hub
 from filelock import FileLock, Timeout
 from huggingface_hub import CommitOperationAdd, EvalResult, HfApi, ModelCard, ModelCardData, constants
@@ -206,7 +207,7 @@ def upload(repo: str, files: Mapping[str, bytes], message: str, *, private: bool
         return str(api.create_commit(repo, additions, commit_message=message).oid)
     except HfHubHTTPError as error:
         raise OutputError(_refusal(repo, error.response.status_code)) from error
-    except (OSError, ValueError) as error:
+    except (httpx2.HTTPError, OSError, ValueError, RuntimeError) as error:
         raise OutputError(f"The Hub cannot be reached for {repo} ({type(error).__name__}); try again later.") from error
 
 
