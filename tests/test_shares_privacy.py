@@ -42,7 +42,7 @@ PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 def telling_jpeg(orientation: int = 1, **saving: object) -> bytes:
     """A JPEG with everything in it that a phone may write."""
     out = io.BytesIO()
-    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>xmp-secret</x:xmpmeta>"
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF>xmp-secret</rdf:RDF></x:xmpmeta>"
     Image.fromarray(pixels()).save(
         out,
         "JPEG",
@@ -106,6 +106,7 @@ def test_a_shared_photo_tells_nothing_and_looks_the_same(orientation: int, tmp_p
     store = tmp_path / "store"
     shared = library(store)
     picture = decode(path)
+    assert picture.xmp and picture.exif, "there is something to keep"
     panes = (DraftPane("original", "original", picture, path), DraftPane("result-1", "result", picture))
     receipt = shared.share(Draft(panes, {}, {}, ""))
     stored = b"".join(file.read_bytes() for file in (store / receipt.id).iterdir())

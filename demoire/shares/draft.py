@@ -74,7 +74,7 @@ def _previewed(panes: Sequence[DraftPane]) -> Sequence[DraftPane]:
 
 
 def _write_pane(pane: DraftPane, folder: Path, number: int) -> SharedPane:
-    picture = replace(pane.picture, exif=shareable_exif(pane.picture.exif), notices=())
+    picture = replace(pane.picture, exif=shareable_exif(pane.picture.exif), xmp=None, notices=())
     file = f"pane-{number}.jpg"
     if not (pane.source and _copy_jpeg(pane.source, pane.picture, folder / file)):
         file = f"pane-{number}.png"
