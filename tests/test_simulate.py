@@ -210,6 +210,31 @@ def test_jpeg_is_that_of_pillow(quality: int, subsampled: bool) -> None:
     assert error < 0.3 * loss
 
 
+def test_guided_filter_of_a_flat_guide_is_two_box_means() -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 2, 40, 40, generator=generator)
+    found = isp.guided_filter(torch.full((1, 1, 40, 40), 0.4), image, 3)
+    box = torch.nn.functional.avg_pool2d(torch.nn.functional.avg_pool2d(image, 7, 1), 7, 1)
+    assert torch.allclose(found[..., 6:-6, 6:-6], box, atol=1e-5)
+
+
+def test_guided_filter_keeps_chroma_at_edges_of_luma() -> None:
+    step = (torch.arange(64) >= 32).float().expand(1, 1, 48, 64)
+    found = isp.guided_filter(step, 0.3 * step - 0.1, 6)
+    assert (found - (0.3 * step - 0.1)).abs().max() < 0.01
+    stripes = (torch.arange(64) % 6 < 3).float().expand(1, 1, 48, 64) * 0.2
+    assert isp.guided_filter(step * 0 + 0.5, stripes, 6)[..., 12:-12, 12:-12].std() < 0.1 * stripes.std()
+
+
+def test_wide_smoothing_of_chroma_leaves_luma() -> None:
+    image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    settings = [IspParameters(), IspParameters(chroma_radius=8)]
+    before, after = isp.rgb_to_ycc(image), isp.rgb_to_ycc(isp.denoise(image, settings))
+    assert torch.allclose(after[0], before[0], atol=1e-5)
+    assert torch.allclose(after[1, 0], before[1, 0], atol=1e-5)
+    assert after[1, 1:].std() < 0.4 * before[1, 1:].std()
+
+
 def test_srgb_round_trip() -> None:
     x = torch.linspace(0, 1, 256)
     assert torch.allclose(isp.linear_to_srgb(isp.srgb_to_linear(x)), x, atol=1e-5)

@@ -23,6 +23,7 @@ class SimulatorConfig:
         perspective: relative change of scale across the frame.
         psf_sigma: Gaussian blur of the lens; ``target_sharpness`` times it is the target's.
         white: level of display white on the sensor, linear, 1 = saturation.
+        wide_chroma_share, chroma_radius: share of cameras that smooth chroma over squares of that radius, log-uniform.
         photo_share: captures without visible pixels that are their own target: camera, noise and JPEG, but no moire,
             so nothing may be changed.
         untouched_share: input equals target: plain pictures, as JPEG files are, that must come back unchanged.
@@ -33,10 +34,10 @@ class SimulatorConfig:
     resonant_share: float = 0.5
     resonance_width: float = 0.06
     reductions: tuple[tuple[float, float, float, float], ...] = (
-        (0.42, 1.0, 1.0, 1.0),
-        (0.30, 1.0, 2.0, 1.15),
-        (0.16, 2.0, 3.0, 1.3),
-        (0.12, 2.5, 4.0, 1.8),
+        (0.25, 1.0, 1.0, 1.0),
+        (0.25, 1.0, 2.0, 1.15),
+        (0.20, 2.0, 3.5, 1.3),
+        (0.30, 3.0, 4.5, 1.8),
     )
     frame: Range = (2600, 4200)
     perspective: Range = (0.0, 0.16)
@@ -72,12 +73,14 @@ class SimulatorConfig:
     contrast: Range = (-0.15, 0.45)
     luma_denoise: Range = (0.0, 0.65)
     chroma_denoise: Range = (0.6, 2.6)
+    wide_chroma_share: float = 0.8
+    chroma_radius: Range = (4, 32)
     sharpening: Range = (0.0, 1.0)
     resizers: tuple[tuple[str, float], ...] = (
-        ("area", 0.2),
-        ("bicubic", 0.25),
-        ("bilinear", 0.15),
-        ("plain_bilinear", 0.4),
+        ("area", 0.12),
+        ("bicubic", 0.17),
+        ("bilinear", 0.11),
+        ("plain_bilinear", 0.6),
     )
     jpeg_quality: tuple[int, int] = (72, 97)
     jpeg_passes: tuple[tuple[int, float], ...] = ((0, 0.15), (1, 0.6), (2, 0.25))
@@ -140,7 +143,10 @@ class SensorParameters:
 
 @dataclass(frozen=True)
 class IspParameters:
-    """Demosaicing, white balance (red, blue), 3x3 colour matrix by rows, tone, denoising sigmas, unsharp gain."""
+    """Demosaicing, white balance (red, blue), 3x3 colour matrix by rows, tone, denoising, unsharp gain.
+
+    Denoising: sigmas of Gaussian blurs, then the radius of a guided filter of chroma (0: none).
+    """
 
     demosaicer: str = "malvar"
     white_balance: tuple[float, float] = (1.0, 1.0)
@@ -148,6 +154,7 @@ class IspParameters:
     contrast: float = 0.0
     luma_denoise: float = 0.0
     chroma_denoise: float = 0.0
+    chroma_radius: int = 0
     sharpening: float = 0.0
 
 
@@ -283,8 +290,15 @@ def _draw_isp(config: SimulatorConfig, rng: np.random.Generator) -> IspParameter
         contrast=rng.uniform(*config.contrast),
         luma_denoise=rng.uniform(*config.luma_denoise),
         chroma_denoise=rng.uniform(*config.chroma_denoise),
+        chroma_radius=_draw_chroma_radius(config, rng),
         sharpening=rng.uniform(*config.sharpening),
     )
+
+
+def _draw_chroma_radius(config: SimulatorConfig, rng: np.random.Generator) -> int:
+    wide = rng.random() < config.wide_chroma_share
+    radius = math.exp(rng.uniform(*np.log(config.chroma_radius)))
+    return round(radius) if wide else 0
 
 
 def _draw_jpeg(config: SimulatorConfig, rng: np.random.Generator) -> JpegParameters:

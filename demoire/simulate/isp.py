@@ -143,12 +143,32 @@ def ycc_to_rgb(image: Tensor) -> Tensor:
     return torch.einsum("ij,njhw->nihw", torch.linalg.inv(_YCC).to(image), image)
 
 
+def _box(image: Tensor, radius: int) -> Tensor:
+    """Mean over a square of 2 ``radius`` + 1 pixels, cut off at the borders."""
+    side = 2 * radius + 1
+    rows = F.avg_pool2d(image, (side, 1), 1, (radius, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, side), 1, (0, radius), count_include_pad=False)
+
+
+def guided_filter(guide: Tensor, image: Tensor, radius: int, epsilon: float = 1e-3) -> Tensor:
+    """Smooths ``image`` (N, C, H, W) except where ``guide`` (N, 1, H, W) has edges (He, Sun, Tang, ECCV 2010)."""
+    mean_guide, mean_image = _box(guide, radius), _box(image, radius)
+    variance = _box(guide * guide, radius) - mean_guide**2
+    slope = (_box(guide * image, radius) - mean_guide * mean_image) / (variance + epsilon)
+    offset = mean_image - slope * mean_guide
+    return _box(slope, radius) * guide + _box(offset, radius)
+
+
 def denoise(image: Tensor, parameters: Sequence[IspParameters]) -> Tensor:
-    """Gaussian blur of luma and, wider, of chroma."""
+    """Gaussian blur of luma and, wider, of chroma; then chroma over wide areas, as phones do, edges of luma kept."""
     ycc = rgb_to_ycc(image)
     luma = blur(ycc[:, :1], [p.luma_denoise for p in parameters])
     chroma = blur(ycc[:, 1:], [p.chroma_denoise for p in parameters])
-    return ycc_to_rgb(torch.cat((luma, chroma), 1))
+    wide = [
+        guided_filter(luma[i : i + 1], chroma[i : i + 1], p.chroma_radius) if p.chroma_radius else chroma[i : i + 1]
+        for i, p in enumerate(parameters)
+    ]
+    return ycc_to_rgb(torch.cat((luma, torch.cat(wide)), 1))
 
 
 def sharpen(image: Tensor, parameters: Sequence[IspParameters]) -> Tensor:
