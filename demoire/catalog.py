@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from demoire.additions import all_entries
-from demoire.entries import CATALOG_FILE, FAMILIES, RESTORING, FileEntry, ModelEntry, read_catalog
+from demoire.entries import CATALOG_FILE, FAMILIES, RESTORING, UNSEEN, FileEntry, ModelEntry, read_catalog
 from demoire.errors import UnknownNameError
 
-__all__ = ["FAMILIES", "RESTORING", "WEIGHTS", "FileEntry", "ModelEntry", "find_model", "load_catalog"]
+__all__ = ["FAMILIES", "OFFERED", "RESTORING", "WEIGHTS", "FileEntry", "ModelEntry", "find_model", "load_catalog"]
 
+#: What a visitor may pick: what restores, and what is not known before its first use.
+OFFERED = (*RESTORING, UNSEEN)
 #: The folder of the bundled models.
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 

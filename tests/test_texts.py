@@ -22,7 +22,7 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 SAME = {"Demoire", "English", "中文", "100 %", "× 1", "× 2", "× 4", "× 8", "× 16"}
 #: Keys that are put together from a prefix and a name.
 PREFIXES = (
-    *("control.device.", "control.format.", "family.", "example.", "notice.", "error.class.", "tab."),
+    *("control.device.", "control.format.", "family.", "example.", "notice.", "error.class.", "tab.", "run.origin."),
     *("pane.", "figure.", "sheet.", "simulate."),
 )
 
@@ -149,6 +149,8 @@ def test_models_speak_for_themselves() -> None:
     assert catalogue["model.cnn"] == ("CNN: Quick.", "CNN：快速。")
     assert catalogue["model.cnn-large"].en == "CNN (cnn-large): Quick."
     assert catalogue["page.title"] == TEXTS["page.title"]
+    told = with_models([entry], {"cnn": "hub"})["model.cnn"]
+    assert told.en.startswith("CNN: Quick. (") and told.en.endswith("from the Hub)") and "来自 Hub" in told.zh_cn
 
 
 def test_each_text_stands_in_one_area() -> None:

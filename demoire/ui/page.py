@@ -9,6 +9,7 @@ import gradio as gr
 
 from demoire.catalog import WEIGHTS, ModelEntry, load_catalog
 from demoire.errors import WeightsError
+from demoire.hub import Sources
 from demoire.picture import Limits
 from demoire.shares import ShareSettings
 from demoire.ui import share_section
@@ -52,7 +53,9 @@ class Page:
     def __init__(self, settings: Settings) -> None:
         self.desk = Desk(settings)
         models = _models(settings.weights)
-        self._kit = Kit(with_models(models.values()))
+        sources = Sources(settings.weights)
+        origins = {name: sources.origin(entry) for name, entry in models.items()}
+        self._kit = Kit(with_models(models.values(), origins))
         self.blocks = self._build(models)
 
     def _build(self, models: Mapping[str, ModelEntry]) -> gr.Blocks:

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from demoire.catalog import RESTORING, ModelEntry
+from demoire.catalog import OFFERED, ModelEntry
 from demoire.images import OUTPUT_CHOICES
 from demoire.ui.bench import Bench
 from demoire.ui.handlers import Handlers
@@ -55,7 +55,7 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
     """Adds the tab's components to the page and wires them."""
     limits = desk.settings.limits
     sizes = {"megapixels": limits.max_pixels // 1_000_000, "megabytes": limits.max_bytes >> 20}
-    restoring = {name: entry for name, entry in models.items() if entry.family in RESTORING}
+    restoring = {name: entry for name, entry in models.items() if entry.family in OFFERED}
     with gr.Column(elem_id="workbench"):
         with gr.Column(elem_id="side") as side:
             intake = kit.own(
@@ -89,7 +89,7 @@ def _models(kit: Kit, models: Mapping[str, ModelEntry]) -> tuple[tuple[gr.Checkb
     """A group of boxes to tick for each family that has models; the first model is ticked."""
     groups = []
     first = next(iter(models), None)
-    for family in RESTORING:
+    for family in OFFERED:
         names = tuple(name for name, entry in models.items() if entry.family == family)
         if names:
             make = partial(

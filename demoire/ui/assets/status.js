@@ -35,7 +35,7 @@ function sentence() {
   return "";
 }
 
-const origin = (run) => (run.origin === "bundled" ? page.t("run.origin.bundled") : run.origin);
+const origin = (run) => (run.origin ? page.t(`run.origin.${run.origin}`) : "");
 
 function facts(run) {
   const parts = [

@@ -4,6 +4,7 @@ Each area of the page has a file of its own, listed in ``AREAS``.
 """
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from demoire.catalog import ModelEntry
 from demoire.errors import DemoireError, OutputError, StoreError, WeightsError
@@ -17,16 +18,27 @@ AREAS = (frame, intake, controls, viewer, run, share, sheet, simulate, notices, 
 TEXTS: Mapping[str, Text] = {key: text for area in AREAS for key, text in area.TEXTS.items()}
 
 
-def with_models(models: Iterable[ModelEntry]) -> Mapping[str, Text]:
-    """The catalogue with a text ``model.<id>`` for each model: its family, its id where that says more, its summary."""
-    return {**TEXTS, **{f"model.{model.id}": _model_text(model) for model in models}}
+def with_models(models: Iterable[ModelEntry], origins: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, Text]:
+    """The catalogue with a text ``model.<id>`` for each model: its family, its id where that says more, its summary.
+
+    Then its size and cost, as far as they are known, and its origin, if ``origins`` has it.
+    """
+    return {**TEXTS, **{f"model.{model.id}": _model_text(model, origins.get(model.id)) for model in models}}
 
 
-def _model_text(model: ModelEntry) -> Text:
+def _model_text(model: ModelEntry, origin: str | None) -> Text:
     family = model.family.upper()
     name = family if model.id == model.family else f"{family} ({model.id})"
     english, chinese = (model.summary[language] for language in LANGUAGES)
-    return Text(f"{name}: {english}", f"{name}：{chinese}")
+    if origin is None:
+        return Text(f"{name}: {english}", f"{name}：{chinese}")
+    place = TEXTS[f"run.origin.{origin}"]
+    facts = [f"{model.size / 1e6:.1f} MB"] if model.size else []
+    facts += [f"{model.macs_per_pixel / 1e3:.0f} kMAC/px"] if model.macs_per_pixel else []
+    return Text(
+        f"{name}: {english} ({', '.join([*facts, place.en])})",
+        f"{name}：{chinese}（{'，'.join([*facts, place.zh_cn])}）",
+    )
 
 
 def error_texts(error: DemoireError) -> dict[str, str]:

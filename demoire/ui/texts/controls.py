@@ -6,6 +6,7 @@ TEXTS = {
     "family.cnn": Text("CNN", "CNN"),
     "family.rnn": Text("RNN", "RNN"),
     "family.gan": Text("GAN", "GAN"),
+    "family.hub": Text("From the Hub", "来自 Hub"),
     "control.restore_all": Text("Restore all photos", "修复全部照片"),
     "control.restore": Text("Restore", "修复"),
     "control.cancel": Text("Cancel", "取消"),

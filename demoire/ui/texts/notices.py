@@ -49,6 +49,10 @@ TEXTS = {
     ),
     "notice.smaller_tiles": Text("Memory ran short; smaller tiles were computed.", "内存不足，已改用更小的图块。"),
     "notice.other_device": Text("The rest was computed on the CPU.", "设备内存不足，其余部分已改用 CPU 计算。"),
+    "notice.older_copy": Text(
+        "The Hub could not be used, so the older bundled copy of the model was used.",
+        "无法使用 Hub，已改用随附的旧版模型。",
+    ),
     "notice.tiled_anyway": Text(
         "This model looks at the whole picture, which was too large; tiles may differ in tone.",
         "该模型需要整幅画面，但画面过大，已分块处理，各块色调可能略有差异。",
