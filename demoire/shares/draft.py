@@ -1,7 +1,7 @@
 """A comparison on its way into a bundle: pictures without private metadata, and a preview for mails and chats."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,8 @@ def _previewed(panes: Sequence[DraftPane]) -> Sequence[DraftPane]:
 
 
 def _write_pane(pane: DraftPane, folder: Path, number: int) -> SharedPane:
-    picture = replace(pane.picture, exif=shareable_exif(pane.picture.exif), xmp=None, notices=())
+    given = pane.picture  # of what it carries only this goes along
+    picture = Picture(given.pixels, given.alpha, given.grey, given.icc, shareable_exif(given.exif), dpi=given.dpi)
     file = f"pane-{number}.jpg"
     if not (pane.source and _copy_jpeg(pane.source, pane.picture, folder / file)):
         file = f"pane-{number}.png"
