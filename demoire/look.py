@@ -8,13 +8,12 @@ from demoire.detect import CELL
 from demoire.devices import memory_budget
 from demoire.errors import WeightsError
 from demoire.loading import LoadedModel
-from demoire.memory import bytes_per_pixel
+from demoire.memory import largest_area
 from demoire.models.detector import AMPLITUDE_UNIT, Detector
 from demoire.picture import Samples
 from demoire.tiling import Grid, Layer, plan_within, predict_all
 
 _CPU = torch.device("cpu")
-_WORK_SPACE = 1.3
 
 
 @torch.inference_mode()
@@ -33,7 +32,7 @@ def look(loaded: LoadedModel, pixels: Samples) -> tuple[NDArray[np.float32], NDA
         raise WeightsError(f"The model '{loaded.entry.id}' does not detect moire; choose one of the family 'detector'.")
     height, width = pixels.shape[:2]
     grid = Grid(height, width, needs.size_multiple, needs.halo)
-    area = memory_budget(_CPU) / (bytes_per_pixel(module, _CPU, needs.size_multiple) * _WORK_SPACE)
+    area = largest_area(module, needs.size_multiple, memory_budget(_CPU, height * width))
     maps, features = predict_all(module, [Layer(pixels)], grid, plan_within(grid, area))
     logits = module.judge(features[None])[0]
     rows, columns = (-(-side // CELL) for side in (height, width))
