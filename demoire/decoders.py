@@ -148,6 +148,7 @@ def _read_pillow(path: Path, start: bytes, limits: Limits, check: SizeCheck) -> 
     if kind == "png":
         chunks = _PngChunks.read(path)
         exif, xmp, notes = exif or chunks.exif, chunks.xmp, chunks.notes
+        more = (*more, HDR) if chunks.hdr else more
     gamma = info.get("gamma")
     if gamma and not icc and "srgb" not in info and abs(gamma - 1 / 2.2) > 0.01:
         more = (*more, GAMMA)
@@ -227,6 +228,7 @@ class _PngChunks:
     exif: bytes | None = None
     xmp: bytes | None = None
     notes: bool = False
+    hdr: bool = False
 
     @classmethod
     def read(cls, path: Path) -> "_PngChunks":
@@ -237,13 +239,15 @@ class _PngChunks:
                 size, name = struct.unpack(">I4s", head)
                 if name == b"IEND":
                     break
-                if name not in (b"eXIf", b"iTXt", b"tEXt", b"zTXt"):
+                if name not in (b"eXIf", b"iTXt", b"tEXt", b"zTXt", b"cICP"):
                     file.seek(size + 4, 1)
                     continue
                 body = file.read(size)
                 file.seek(4, 1)
                 if name == b"eXIf":
                     found = replace(found, exif=body)
+                elif name == b"cICP":
+                    found = replace(found, hdr=_is_wide(*body[:2]))
                 elif body.startswith(_PNG_XMP):
                     found = replace(found, xmp=_international_text(body))
                 else:
@@ -256,6 +260,11 @@ def _international_text(body: bytes) -> bytes:
     _, rest = body.split(b"\0", 1)
     text = rest[2:].split(b"\0", 2)[-1]
     return zlib.decompressobj().decompress(text, _LONGEST_TEXT) if rest[:1] == b"\1" else text
+
+
+def _is_wide(primaries: int | None = None, transfer: int | None = None) -> bool:
+    """Whether code points (ITU-T H.273) name colours beyond sRGB or a high dynamic range."""
+    return primaries in (9, 11, 12) or transfer in (16, 18)
 
 
 def _webp_is_lossless(path: Path) -> bool:
@@ -286,7 +295,7 @@ def _read_heif(path: Path, check: SizeCheck) -> Decoded:
         samples, notices = straight(samples), (*notices, PREMULTIPLIED)
     nclx = info.get("nclx_profile") or {}
     icc = info.get("icc_profile")
-    if not icc and (nclx.get("transfer_characteristics") in (16, 18) or nclx.get("color_primaries") in (9, 11, 12)):
+    if not icc and _is_wide(nclx.get("color_primaries"), nclx.get("transfer_characteristics")):
         notices = (*notices, HDR)
     # libheif has turned the picture already; the EXIF orientation is to be ignored (ISO/IEC 23008-12, annex A)
     pillow_heif.set_orientation(info)

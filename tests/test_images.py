@@ -269,6 +269,15 @@ def test_captions_and_comments_are_left_out_and_said(tmp_path: Path) -> None:
     assert decode(tmp_path / "plain16.png").notices == ()
 
 
+@pytest.mark.parametrize(("points", "said"), [((9, 16, 0, 1), ["hdr"]), ((1, 13, 0, 1), []), ((), [])])
+def test_wide_colours_of_a_png_are_said(tmp_path: Path, points: tuple[int, ...], said: list[str]) -> None:
+    encode(Picture(samples(4, 4)), tmp_path / "a.png", "png")
+    data, chunk = (tmp_path / "a.png").read_bytes(), b"cICP" + bytes(points)
+    chunk = struct.pack(">I", len(points)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+    assert codes(decode(tmp_path / "a.png").notices) == said
+
+
 def test_palette_grey_levels_and_hidden_colours(tmp_path: Path) -> None:
     colours = samples(4, 4).reshape(16, 3)
     index = RNG.integers(0, 16, (9, 9)).astype(np.uint8)
