@@ -33,7 +33,8 @@ _PREFIXES = ("module.", "model.", "net.", "network.", "generator.", "_orig_mod."
 _SECONDS = 300
 #: Of a picture whose surroundings are exchanged, how much the middle may change on average.
 _TOLERANCE = 0.25 / 255
-_HALOS = (32, 64, 96, 128, 192, 256)
+_HALOS = (32, 64, 96, 128, 160)
+_LARGEST_HALO = 256
 _CORE = 64
 
 
@@ -149,7 +150,7 @@ def measure_local_halo(module: nn.Module, photo: Tensor) -> int:
             changed[..., near, near] = crop[..., near, near]
             if (module(changed)[..., middle, middle] - whole).abs().mean() <= _TOLERANCE:
                 return halo
-    return _HALOS[-1]
+    return _LARGEST_HALO
 
 
 def weights_in(content: object) -> dict[str, Tensor]:

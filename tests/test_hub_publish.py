@@ -1,13 +1,12 @@
 """Publishing: checked, uploaded in one commit by the real client, pinned; then fetched again from a real server."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 from hub_of_uploads import TOKEN, Uploads, serving_uploads
@@ -38,7 +37,7 @@ def environment(uploads: Uploads, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
     monkeypatch.setenv("HF_ENDPOINT", uploads.address)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)  # as its environment variable does
     uploads.refusals.clear()
     uploads.calls.clear()
 
@@ -51,13 +50,26 @@ def carded(weights: Path) -> Path:
     return weights
 
 
-def publish(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "demoire", "publish", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), timeout=180)
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def publish(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Runs the command."""
+
+    def run(*arguments: str) -> Done:
+        status = main(["publish", *arguments])
+        return Done(status, *capsys.readouterr())
+
+    return run
 
 
 def test_all_bundled_models_go_up_and_come_back(
-    uploads: Uploads, carded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    uploads: Uploads, publish: Callable[..., Done], carded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {name: load_model(name, weights=carded).module(torch.ones(1, 3, 8, 8)) for name in ("identity", "tiny")}
     done = publish("--all", "--namespace", "someone", "--weights", str(carded))
@@ -88,7 +100,9 @@ def test_a_dry_run_shows_and_uploads_nothing(
     assert uploads.calls == []
 
 
-def test_one_folder_and_its_line_in_a_catalogue(uploads: Uploads, carded: Path, tmp_path: Path) -> None:
+def test_one_folder_and_its_line_in_a_catalogue(
+    uploads: Uploads, publish: Callable[..., Done], carded: Path, tmp_path: Path
+) -> None:
     catalog = tmp_path / "mine.json"
     done = publish(str(carded / "tiny"), "--repo", "someone/one", "--private", "--catalog", str(catalog))
     assert done.returncode == 0, done.stderr
@@ -110,14 +124,16 @@ def test_one_folder_and_its_line_in_a_catalogue(uploads: Uploads, carded: Path, 
         ("/commit/", 413, "too large"),
     ],
 )
-def test_refusals_are_sentences(uploads: Uploads, carded: Path, path: str, status: int, words: str) -> None:
+def test_refusals_are_sentences(
+    uploads: Uploads, publish: Callable[..., Done], carded: Path, path: str, status: int, words: str
+) -> None:
     uploads.refusals[path] = status
     done = publish(str(carded / "tiny"), "--repo", "someone/refused")
     assert done.returncode == 1 and words in done.stderr and "Traceback" not in done.stderr, done.stderr
 
 
 def test_names_that_are_taken_and_tokens_that_lack(
-    uploads: Uploads, carded: Path, monkeypatch: pytest.MonkeyPatch
+    uploads: Uploads, publish: Callable[..., Done], carded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uploads.taken["someone/book"] = ["chapter.txt"]
     assert "taken by something else" in publish(str(carded / "tiny"), "--repo", "someone/book").stderr

@@ -193,7 +193,7 @@ def upload(repo: str, files: Mapping[str, bytes], message: str, *, private: bool
     Raises:
         OutputError: no token, no rights, name taken, too large, not reachable: a sentence each.
     """
-    api = HfApi(token=token)
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token)
     if token is None and huggingface_hub.get_token() is None:
         raise OutputError("There is no token for the Hub; run 'hf auth login' or set HF_TOKEN to one that may write.")
     try:
