@@ -43,9 +43,10 @@ export class Controls {
     this.scale(view, scale);
   }
 
-  scale(view, scale) {
+  // What stands in the field stays while it is being typed; `typed` says that it is complete.
+  scale(view, scale, typed = false) {
     const field = this.find(".zoom");
-    if (document.activeElement !== field) field.value = this.percent(scale);
+    if (typed || document.activeElement !== field) field.value = this.percent(scale);
     const key = scale < 1 ? "viewer.note.smaller" : scale > 1 ? "viewer.note.larger" : "viewer.note.actual";
     const note = this.find(".viewer-note");
     this.page.show(note, key, { percent: this.percent(scale) });

@@ -58,7 +58,7 @@ export class Viewer {
       typeZoom: ready((text) => {
         const percent = Number.parseFloat(text.replace(",", "."));
         if (Number.isFinite(percent)) this.zoomTo(percent / 100);
-        this.controls.scale(this.view, this.scale);
+        this.controls.scale(this.view, this.scale, true);
       }),
       fit: ready(() => this.set({ zoom: 0 })),
       actual: ready(() => this.zoomTo(1)),
