@@ -2,31 +2,21 @@
 
 import argparse
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from demoire.catalog import WEIGHTS, find_model
 from demoire.cli.progress import ProgressBar
 from demoire.entries import ModelEntry
 from demoire.errors import OutputError
-from demoire.fonts import FontBook
 from demoire.images import SUFFIXES as PICTURES
 from demoire.images import Picture, decode, encode, output_kind, output_name
-from demoire.restore import Restored, RestoreOptions, restore
-from demoire.sheet import (
-    SUFFIXES,
-    Sheet,
-    chinese_missing,
-    original_entry,
-    reference_entry,
-    result_entry,
-    write_sheet,
-)
-from demoire.ui.texts import LANGUAGES, TEXTS, notice_texts
+from demoire.restore import RestoreOptions, restore
+from demoire.sheet import SUFFIXES
+from demoire.ui.outcomes import Compared, Outcome
+from demoire.ui.texts import LANGUAGES
 
 if TYPE_CHECKING:
     from demoire.reference import Truth
@@ -56,40 +46,16 @@ def _place(text: str) -> tuple[int, int]:
     return y, x
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A model's result; ``figures`` is empty without a reference."""
-
-    model: ModelEntry
-    restored: Restored
-    figures: Mapping[str, float] = field(default_factory=dict)
-
-
 def run(args: argparse.Namespace) -> int:
     """Restores, scores, writes; in a folder also the results themselves and all figures as JSON."""
     models = [find_model(name.strip(), args.weights) for name in args.models.split(",")]
     targets = _targets(args.output, args.photo)
     photo = decode(args.photo)
     truth = _truth(photo, args.reference)
-    outcomes = _outcomes(photo, models, truth, args)
-    fonts = FontBook.find()
-    missing = chinese_missing(fonts) if args.language != LANGUAGES[0] else None
-    language = LANGUAGES[0] if missing else args.language
-    notices = [*(truth.notices if truth else ()), *([missing] if missing else [])]
-
-    def say(key: str) -> str:
-        return TEXTS[key].per_language()[language]
-
-    results = [result_entry(done.model, done.restored, done.figures, say) for done in outcomes]
-    entries = [original_entry(photo, truth.score(photo.pixels) if truth else {}, say), *results]
-    if truth:
-        entries.append(reference_entry(Picture(truth.pixels, icc=photo.icc), say))
-    notes = tuple(notice_texts(notice)[language] for notice in notices)
-    sheet = Sheet(tuple(entries), tuple(args.at), notes)
-    for target in targets:
-        write_sheet(sheet, target, say, fonts)
+    compared = Compared(photo, _outcomes(photo, models, truth, args), truth)
+    notices = compared.write_sheets(targets, args.language, args.at)
     if args.output not in targets:
-        _write_all(photo, truth, outcomes, args.output)
+        _write_all(compared, args.output)
     print(args.output)
     for notice in notices:
         print(f"  {notice.text}")
@@ -135,37 +101,21 @@ def _outcomes(
     return outcomes
 
 
-def _write_all(photo: Picture, truth: "Truth | None", outcomes: Sequence[Outcome], folder: Path) -> None:
+def _write_all(compared: Compared, folder: Path) -> None:
     """Beside the sheets: each result as ``restore`` writes it, the reference and the differences, the figures."""
+    photo, truth = compared.photo, compared.truth
     kind = output_kind(photo)
-    told: list[dict[str, Any]] = []
-    for done in outcomes:
-        name = Path(output_name(photo.name, kind))
-        target = folder / f"{name.stem}_{done.model.id}{name.suffix}"
-        encode(done.restored.picture, target, kind)
+    name = Path(output_name(photo.name, kind))
+    facts = compared.facts()
+    for done, told in zip(compared.outcomes, facts["results"], strict=True):
+        told["file"] = f"{name.stem}_{done.model.id}{name.suffix}"
+        encode(done.restored.picture, folder / told["file"], kind)
         if truth:
-            encode(
-                Picture(truth.difference(done.restored.picture.pixels)),
-                folder / f"difference_{done.model.id}.png",
-                "png",
-            )
-        told.append({"file": target.name, **_facts(done), "figures": _finite(done.figures)})
-    facts: dict[str, Any] = {"photo": photo.name, "height": photo.height, "width": photo.width, "results": told}
+            difference = Picture(truth.difference(done.restored.picture.pixels))
+            encode(difference, folder / f"difference_{done.model.id}.png", "png")
     if truth:
         encode(Picture(truth.pixels, icc=photo.icc), folder / "reference.png", "png")
-        facts["unprocessed"] = _finite(truth.score(photo.pixels))
-        facts["reference"] = {"likeness": truth.likeness, "box": truth.box}
     try:
         (folder / "figures.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"'{folder}' cannot be written ({error.strerror}); choose another folder.") from error
-
-
-def _facts(done: Outcome) -> dict[str, Any]:
-    files = {name: file.sha256 for name, file in done.model.files.items()}
-    run = {name: getattr(done.restored, name) for name in ("model", "origin", "device", "dtype", "tiles", "seconds")}
-    return {**run, "family": done.model.family, "revision": done.model.revision, "sha256": files}
-
-
-def _finite(figures: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
