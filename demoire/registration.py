@@ -69,9 +69,7 @@ def register(reference: NDArray[np.uint8], photo: NDArray[np.uint8]) -> Registra
 
 def covers(matrix: Matrix, height: int, width: int, reference: tuple[int, int]) -> NDArray[np.bool_]:
     """(height, width): which pixels of a photo fall into a reference of the given (height, width)."""
-    x, y = _mapped(matrix, *_grid(height, width))
-    inside: NDArray[np.bool_] = (x >= 0) & (y >= 0) & (x <= reference[1] - 1) & (y <= reference[0] - 1)
-    return inside
+    return _within(*_mapped(matrix, *_grid(height, width)), reference)
 
 
 def scale_of(matrix: Matrix, height: int, width: int) -> float:
@@ -202,6 +200,12 @@ def _mapped(matrix: Matrix, x: Grey, y: Grey) -> tuple[Grey, Grey]:
     )
 
 
+def _within(x: Grey, y: Grey, size: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which places lie in a picture of (height, width)."""
+    inside: NDArray[np.bool_] = (x >= 0) & (y >= 0) & (x <= size[1] - 1) & (y <= size[0] - 1)
+    return inside
+
+
 def _sampled(picture: Grey, x: Grey, y: Grey) -> Grey:
     sampled: Grey = map_coordinates(picture, (y, x), order=1, mode="nearest")
     return sampled
@@ -215,7 +219,7 @@ def _climb(reference: Grey, photo: Grey, matrix: Matrix) -> Matrix | None:
     corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], np.float64).T
     for _ in range(STEPS):
         u, v = _mapped(matrix, x, y)
-        inside = (u >= 0) & (v >= 0) & (u <= reference.shape[1] - 1) & (v <= reference.shape[0] - 1)
+        inside = _within(u, v, reference.shape)
         if inside.mean() < LEAST_SHARE:
             return None
         seen, at_x, at_y = (_sampled(part, u[inside], v[inside]) for part in (reference, slope_x, slope_y))
@@ -270,7 +274,7 @@ def _likeness(reference: Grey, photo: Grey, matrix: Matrix) -> float:
     """The median over tiles of the correlation of two band-passed pictures; -1 where too few have any structure."""
     height, width = photo.shape
     u, v = _mapped(matrix, *_grid(height, width))
-    inside = (u >= 0) & (v >= 0) & (u <= reference.shape[1] - 1) & (v <= reference.shape[0] - 1)
+    inside = _within(u, v, reference.shape)
     seen = _sampled(reference, u, v)
     rows, columns = np.arange(height) * TILES // height, np.arange(width) * TILES // width
     tile = (rows[:, None] * TILES + columns)[inside]

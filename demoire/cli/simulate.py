@@ -14,10 +14,8 @@ from PIL import Image
 
 from demoire.errors import DataError, OutputError
 from demoire.pairs import load_picture
-from demoire.simulate.config import SimulatorConfig
 from demoire.simulate.picture import Photographed, photograph, picture_of
-
-ONLY_SCREENS = SimulatorConfig(photo_share=0.0, untouched_share=0.0)
+from demoire.simulate.settings import ONLY_SCREENS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
