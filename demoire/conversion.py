@@ -24,7 +24,6 @@ from demoire.hub.publishing import plain_card
 from demoire.hub.sources import Resolved
 from demoire.loading import open_model
 from demoire.models import Needs, build_model
-from demoire.models.unet import macs_per_pixel
 
 #: Under which keys checkpoints hold their weights, the averaged ones first.
 _WRAPPERS = ("params_ema", "ema", "state_dict", "model_state_dict", "params", "model", "net", "network")
@@ -82,15 +81,14 @@ def _make(checkpoint: Path, folder: Path, conversion: Conversion, photo: Tensor 
     config = ModelConfig(folder.name, conversion.family, conversion.architecture, {}, asdict(needs))
     _read_apart(checkpoint, folder / WEIGHTS_FILE)
     (folder / CONFIG_FILE).write_bytes(config.to_bytes())
-    module = open_model(Resolved(describe_folder(folder, folder.name), folder, "local")).module
+    loaded = open_model(Resolved(describe_folder(folder, folder.name), folder, "local"))
     if photo is not None and not needs.tiling:
-        needs = replace(needs, halo=measure_local_halo(module, photo))
+        needs = replace(needs, halo=measure_local_halo(loaded.module, photo))
         (folder / CONFIG_FILE).write_bytes(replace(config, needs=asdict(needs)).to_bytes())
-    cost = round(macs_per_pixel(module), 1)
     entry = replace(
         describe_folder(folder, folder.name),
         licence=conversion.licence,
-        macs_per_pixel=cost,
+        macs_per_pixel=loaded.entry.macs_per_pixel,
         summary=_summary(conversion),
     )
     (folder / CARD_FILE).write_text(plain_card(entry, list(conversion.datasets), _origin(conversion)), "utf-8")

@@ -51,17 +51,19 @@ def choose_dtype(name: str, preferred: str, device: torch.device) -> torch.dtype
     return DTYPES[name]
 
 
-def memory_budget(device: torch.device, pixels: int = 0) -> int:
+def memory_budget(device: torch.device, pixels: int = 0, capped: bool = True) -> int:
     """Bytes that a network's activations may take on ``device`` for a picture of ``pixels``: a share of what is free.
 
     On a CPU at most 900 MB and 10 bytes for each pixel: overlaps then cost about the same for pictures of any size.
+    Not ``capped``, for networks that are to see the whole picture: the share alone.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int((free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)) * _SHARE)
     if device.type == "mps":
         return int((torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()) * _SHARE)
-    return min(int(_free_host_memory() * _SHARE), _CPU_BUDGET + _CPU_BUDGET_PER_PIXEL * pixels)
+    share = int(_free_host_memory() * _SHARE)
+    return min(share, _CPU_BUDGET + _CPU_BUDGET_PER_PIXEL * pixels) if capped else share
 
 
 def _free_host_memory() -> int:

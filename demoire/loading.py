@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from demoire.entries import CONFIG_FILE, RESTORING, WEIGHTS_FILE, ModelEntry
 from demoire.errors import UnknownNameError, WeightsError
 from demoire.hub import Fetching, HubOptions, Resolved, Sources, read_verified
 from demoire.models import Needs, build_model
+from demoire.models.unet import macs_per_pixel
 from demoire.picture import Notice
 from demoire.tensorfile import TensorInfo, read_header
 
@@ -82,6 +83,8 @@ def open_model(resolved: Resolved) -> LoadedModel:
     module.load_state_dict(_read_weights(data, entry.id), strict=True, assign=True)
     module.eval().requires_grad_(False)
     _try(module, needs, entry)
+    if not entry.macs_per_pixel:  # not in the line of a model that was added
+        entry = replace(entry, macs_per_pixel=round(macs_per_pixel(module), 1))
     return LoadedModel(module, needs, entry, resolved.origin, resolved.notice)
 
 

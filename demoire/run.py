@@ -139,13 +139,14 @@ def _plan(
     """The lanes to try, the windows in their order, and what is to be said of them."""
     needs = loaded.needs
     pixels = grid.height * grid.width
-    area = largest_area(loaded.module, needs.size_multiple, options.memory_budget or memory_budget(device, pixels))
+    budget = options.memory_budget or memory_budget(device, pixels, needs.tiling)
+    area = largest_area(loaded.module, needs.size_multiple, budget)
     windows = plan_square(grid, options.tile) if options.tile else plan_within(grid, area)
     notices = (_TILED,) if len(windows) > 1 and not needs.tiling else ()
     batch = int(min(max(area // windows[0].area, 1), _LARGEST_BATCH)) if device.type == "cuda" else 1
     lanes = [Lane(device, lambda: _opened(loaded, device, dtype, stop), batch)]
     if device.type != "cpu":
-        cpu_area = largest_area(loaded.module, needs.size_multiple, memory_budget(_CPU, pixels))
+        cpu_area = largest_area(loaded.module, needs.size_multiple, memory_budget(_CPU, pixels, needs.tiling))
         lanes.append(Lane(_CPU, lambda: _opened(loaded, _CPU, torch.float32, stop), max_area=cpu_area))
     if options.first:
         windows = _look_first(loaded, grid, windows, options.first, device)

@@ -66,17 +66,18 @@ def test_add_your_own_model_in_three_steps(uploads: Uploads, tmp_path: Path) -> 
         "GRADIO_TEMP_DIR": str(tmp_path / "gradio"),
         "GRADIO_ANALYTICS_ENABLED": "False",
     }
-    names = {"CHECKPOINT.pth": "official.pth", "models/mine": "models/mine", "DIR=models ": "DIR=models "}
+    places = {
+        "YOUR_NAME": "someone",
+        "CHECKPOINT.pth": f"{tmp_path}/official.pth",
+        "models/mine": f"{tmp_path}/models/mine",
+    }
+    places["_DIR=models "] = f"_DIR={tmp_path}/models "
     pages = []
-    for line in found[1].splitlines():
-        if line.startswith("#"):
+    for command in found[1].splitlines():
+        for written, meant in places.items():
+            command = command.replace(written, meant)
+        if command.startswith("#"):
             continue
-        command = line.replace("YOUR_NAME", "someone")
-        for written, meant in names.items():
-            place, _, rest = meant.rpartition("=")
-            command = command.replace(
-                written, f"{place}={tmp_path / rest.strip()} " if place else str(tmp_path / meant)
-            )
         if command.endswith("app.py"):
             pages.append(choices(command, environment, port))
         else:

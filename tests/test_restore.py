@@ -274,7 +274,7 @@ def test_restore_falls_back_and_says_so(weights: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("demoire.run._opened", opened)
     monkeypatch.setattr("demoire.run.choose_device", lambda name: torch.device("meta"))
-    monkeypatch.setattr("demoire.run.memory_budget", lambda device, pixels: 10**9)
+    monkeypatch.setattr("demoire.run.memory_budget", lambda device, pixels, capped: 10**9)
     last = run(source, weights)[1]
     assert [device.type for device in attempts] == ["meta", "cpu"]
     assert [notice.code for notice in last.notices] == ["other_device"]

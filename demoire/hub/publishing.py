@@ -1,17 +1,17 @@
 """A model's folder as the ecosystem keeps it (configuration, weights, card): checked, then put on the Hub."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from demoire.additions import UNSTATED, local_entry
-from demoire.entries import CARD_FILE, MODEL_FILES, RESTORING, ModelEntry, check_repo
+from demoire.entries import CARD_FILE, MODEL_FILES, RESTORING, FileEntry, ModelEntry, check_repo
 from demoire.errors import WeightsError
 from demoire.hub.client import front_matter, read_front_matter, upload
 from demoire.hub.sources import Resolved, read_verified
 from demoire.loading import open_model
-from demoire.models.unet import macs_per_pixel
 from demoire.strict import read_bytes
 
 LIBRARY = "demoire"
@@ -84,9 +84,10 @@ def check_folder(folder: Path, entry: ModelEntry | None = None) -> Checked:
     loaded = open_model(resolved)
     card = read_bytes(folder / CARD_FILE, f"{CARD_FILE} of the model '{entry.id}'")
     licence = _check_card(read_front_matter(card.decode("utf-8", "replace")), entry)
-    cost = entry.macs_per_pixel or round(macs_per_pixel(loaded.module), 1)
-    files = {name: read_verified(resolved, name) for name in MODEL_FILES} | {CARD_FILE: card}
-    return Checked(replace(entry, licence=licence, macs_per_pixel=cost), files)
+    files = {name: read_verified(resolved, name) for name in MODEL_FILES}
+    hashed = {name: FileEntry(hashlib.sha256(data).hexdigest(), len(data)) for name, data in files.items()}
+    entry = replace(entry, licence=licence, macs_per_pixel=loaded.entry.macs_per_pixel, files=hashed)
+    return Checked(entry, files | {CARD_FILE: card})
 
 
 def _check_card(top: Mapping[str, Any], entry: ModelEntry) -> str:
