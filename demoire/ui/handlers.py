@@ -235,17 +235,21 @@ class Handlers:
         yield gr.skip(), gr.skip(), gr.skip()  # of a generator that says nothing Gradio makes three times None
 
     def _written(self, choice: str, visit: Visit, fresh_only: bool) -> Generator[tuple[Any, ...], None, None]:
+        anything = False
         for work in list(visit.works.values()):
             try:
                 written = self._desk.write_downloads(visit, work, choice, fresh_only)
+                anything |= bool(written)
                 if written and visit.work is work:
-                    yield self._told(visit, work), shown(visit), self._packer.offer(visit).describe()
+                    yield self._told(visit, work), shown(visit), gr.skip()
                 if written and work.reference:
                     self._desk.score(work)
                     yield self._told(visit, work), shown(visit), gr.skip()
             except DemoireError as error:
                 yield failed(error), gr.skip(), gr.skip()
                 return
+        if anything:
+            yield gr.skip(), gr.skip(), self._packer.offer(visit).describe()
 
     def _told(self, visit: Visit, work: Work) -> Any:
         return gr.skip() if visit.running else _resting(work)

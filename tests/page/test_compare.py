@@ -20,9 +20,10 @@ def panes(visitor: Visitor) -> list[str]:
     return visitor.page.locator(f"{VIEWER} .cell-name").all_inner_texts()
 
 
-def test_models_are_ticked_by_family_and_compared(visit: Invite, photos: dict[str, Path], tmp_path: Path) -> None:
+def test_models_are_ticked_by_family_and_compared(visit: Invite, tmp_path: Path) -> None:
+    Image.fromarray(banded(251, 199, period=9.0)).save(tmp_path / "other.png")
     visitor = visit()
-    visitor.give(photos["other"])
+    visitor.give(tmp_path / "other.png")
     assert visitor.page.locator(".family").count() == 3
     visitor.tick("cnn", "cnn-fast", "rnn", "gan")
     visitor.restore()
@@ -32,7 +33,7 @@ def test_models_are_ticked_by_family_and_compared(visit: Invite, photos: dict[st
         assert_shows(visitor, f"result-{number}", decode(visitor.download(tmp_path, link)).pixels)
     archive = visitor.download(tmp_path, "[data-parcel=archive]")
     with zipfile.ZipFile(archive) as files:
-        assert sorted(files.namelist()) == [f"other_demoired_{name}.jpg" for name in ("cnn-fast", "cnn", "gan", "rnn")]
+        assert sorted(files.namelist()) == [f"other_demoired_{name}.png" for name in ("cnn-fast", "cnn", "gan", "rnn")]
         for name in files.namelist():
             assert files.read(name) == (tmp_path / name).read_bytes()
 
