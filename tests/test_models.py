@@ -47,7 +47,7 @@ def test_output_depends_on_nothing_beyond_the_receptive_field_and_on_much_within
 
 
 def test_macs_of_a_convolution_in_closed_form() -> None:
-    assert macs_per_pixel(ResidualBlock(4), channels=4) == 2 * 9 * 4 * 4
+    assert macs_per_pixel(ResidualBlock(3)) == 2 * 9 * 3 * 3
 
 
 def test_bundled_size_of_the_network_stays_in_its_bounds() -> None:

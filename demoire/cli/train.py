@@ -7,9 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from demoire.errors import DataError
+from demoire.perceptual import find_folder
+from demoire.training.adversarial_loop import AdversarialTrainer
 from demoire.training.curves import draw_curves
 from demoire.training.loop import Precision, Report, Trainer, TrainOptions
-from demoire.training.presets import PRESETS, find_preset
+from demoire.training.presets import PRESETS, Preset, find_preset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validation", type=int, default=64, help="captures of the validation set (default %(default)s)"
     )
+    parser.add_argument(
+        "--perceptual",
+        type=Path,
+        metavar="DIR",
+        help="VGG16 features of lpips-weights, where the preset needs them",
+    )
     parser.add_argument("--threads", type=int, help="processor threads of the training itself")
 
 
@@ -60,6 +69,9 @@ def _initial_weights(model_id: str | None) -> dict[str, Tensor] | None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs ``train``."""
+    preset = find_preset(args.preset)
+    if preset.trained_with:
+        raise DataError(f"'{args.preset}' is trained along with another preset: use --preset {preset.trained_with}.")
     if args.threads:
         torch.set_num_threads(args.threads)
     options = TrainOptions(
@@ -76,10 +88,10 @@ def run(args: argparse.Namespace) -> int:
         first_slots=args.first,
         validation=args.validation,
         rate=args.rate,
+        perceptual=find_folder(args.perceptual),
         precision=None if args.precision == "auto" else Precision(args.precision == "bfloat16", channels_last=True),
     )
-    preset = find_preset(args.preset)
-    trainer = Trainer(preset, options)
+    trainer = _trainer(preset, options)
     print(f"{args.preset}: step {trainer.progress.step}, {trainer.precision}", flush=True)
     for report in trainer.run():
         print(_line(report, preset.task.figure), flush=True)
@@ -88,6 +100,10 @@ def run(args: argparse.Namespace) -> int:
     finished = trainer.fraction() >= 1
     print("done" if finished else "saved; the same command goes on", file=sys.stderr)
     return 0
+
+
+def _trainer(preset: Preset, options: TrainOptions) -> Trainer:
+    return Trainer(preset, options) if preset.adversarial is None else AdversarialTrainer(preset, options)
 
 
 def _line(report: Report, figure: str) -> str:

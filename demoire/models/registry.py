@@ -8,6 +8,7 @@ from torch import nn
 
 from demoire.errors import UnknownNameError
 from demoire.models.detector import Detector, DetectorConfig
+from demoire.models.discriminator import Discriminator, DiscriminatorConfig
 from demoire.models.esdnet import ESDNet, ESDNetConfig
 from demoire.models.unet import UNet, UNetConfig
 
@@ -23,6 +24,7 @@ class Architecture:
 ARCHITECTURES: Mapping[str, Architecture] = {
     "unet": Architecture(UNetConfig(), UNet),
     "detector": Architecture(DetectorConfig(), Detector),
+    "discriminator": Architecture(DiscriminatorConfig(), Discriminator),
     "esdnet": Architecture(ESDNetConfig(), ESDNet),
     "esdnet-l": Architecture(ESDNetConfig(alignments=2), ESDNet),
 }

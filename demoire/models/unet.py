@@ -149,8 +149,12 @@ def receptive_radius(config: UNetConfig) -> int:
     return rounded
 
 
-def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128), channels: int = 3) -> float:
-    """Multiply-accumulates of all convolutions and linear layers for one pixel of input, counted in a forward pass."""
+def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128), inputs: int = 1) -> float:
+    """Multiply-accumulates of all convolutions and linear layers for one pixel, counted in a forward pass.
+
+    Args:
+        inputs: how many pictures (1, 3, *sizes) the model takes.
+    """
     total = 0
 
     def count(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
@@ -164,7 +168,7 @@ def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128), channels
     hooks = [m.register_forward_hook(count) for m in model.modules()]
     device = next(model.parameters()).device
     with torch.no_grad():
-        model(torch.zeros(1, channels, *sizes, device=device))
+        model(*[torch.zeros(1, 3, *sizes, device=device)] * inputs)
     for hook in hooks:
         hook.remove()
     return total / (sizes[0] * sizes[1])

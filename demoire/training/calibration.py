@@ -1,14 +1,18 @@
-"""Makes the detector's logits probabilities: Platt scaling on held-out captures, pictures and textures."""
+"""Makes logits of detector and discriminator probabilities: Platt scaling on held-out captures."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from demoire.models.detector import Detector
+from demoire.models.discriminator import Discriminator
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.content import ContentStore
 from demoire.training.labels import from_rms, visible
+from demoire.training.losses import OWN_TARGET
 from demoire.training.pool import VALIDATION_SEED, render_batch
 from demoire.training.textures import draw_texture
 
@@ -63,6 +67,30 @@ def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, 
         add(_tensor(store.crop(rng, SIDE, SIDE)), False)
         if number % 2:
             add(_tensor(draw_texture(rng, SIDE, SIDE)), False)
+    with torch.enable_grad():
+        scale, shift = platt_scaling(torch.stack(logits), torch.tensor(positive))
+    model.calibration.copy_(torch.tensor([scale, shift]))
+
+
+@torch.no_grad()
+def calibrate_discriminator(
+    model: Discriminator,
+    store: ContentStore,
+    simulator: SimulatorConfig,
+    generators: Sequence[nn.Module],
+    captures: int = 120,
+) -> None:
+    """Sets ``model.calibration`` by clean pictures of captures against what the ``generators`` make of these."""
+    model.calibration.copy_(torch.tensor([1.0, 0.0]))
+    logits, positive = [], []
+    for number in range(captures):
+        pair = render_batch(store, simulator, (VALIDATION_SEED, 3, number), 1, SIDE // 2, torch.device("cpu"))
+        if (pair.moire - pair.clean).abs().max() < OWN_TARGET:
+            continue
+        restored = generators[number % len(generators)](pair.moire).clamp(0, 1)
+        for candidate, label in ((pair.clean, True), (restored, False)):
+            logits.append(model(candidate, pair.moire).mean())
+            positive.append(label)
     with torch.enable_grad():
         scale, shift = platt_scaling(torch.stack(logits), torch.tensor(positive))
     model.calibration.copy_(torch.tensor([scale, shift]))

@@ -28,9 +28,20 @@ def collect(model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimiz
     """All tensors of a training by flat names."""
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
-    for index, slots in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in slots.items()}
+    return own_copies(tensors | optimizer_tensors(optimizer, "optimizer."))
+
+
+def own_copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors on the CPU, sharing no memory."""
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
+    """The state of an optimiser by flat names."""
+    tensors: dict[str, Tensor] = {}
+    for index, slots in optimizer.state_dict()["state"].items():
+        tensors |= {f"{prefix}{index}.{name}": torch.as_tensor(value) for name, value in slots.items()}
+    return tensors
 
 
 def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
@@ -91,13 +102,20 @@ def load(folder: Path) -> tuple[dict[str, Tensor], Progress, dict[str, object]] 
 def restore(tensors: dict[str, Tensor], model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Puts loaded tensors back; strict."""
 
-    def under(prefix: str) -> dict[str, Tensor]:
-        return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+    model.load_state_dict(under(tensors, "model."))
+    average.load_state_dict(under(tensors, "average."))
+    restore_optimizer(tensors, optimizer, "optimizer.")
 
-    model.load_state_dict(under("model."))
-    average.load_state_dict(under("average."))
+
+def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, without it."""
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def restore_optimizer(tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer, prefix: str) -> None:
+    """Puts the state of an optimiser back."""
     state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in under("optimizer.").items():
+    for name, tensor in under(tensors, prefix).items():
         index, slot = name.split(".", 1)
         state.setdefault(int(index), {})[slot] = tensor
     groups = optimizer.state_dict()["param_groups"]

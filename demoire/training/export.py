@@ -6,13 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from demoire.catalog import FileEntry, ModelEntry
+from demoire.entries import CATALOG_FILE, FileEntry, ModelEntry, write_catalog
 from demoire.errors import DataError, OutputError
 from demoire.models import Needs, build_model
 from demoire.models.unet import UNet, macs_per_pixel
@@ -50,9 +49,8 @@ def load_run(run: Path, preset: Preset, gate_shift: float = 0.0) -> Trained:
         raise DataError(f"There is no checkpoint in {run}; run train first, with --run {run}.")
     tensors, progress, _ = found
     module = build_model(preset.architecture, **vars(preset.network))
-    prefix = "average."
     try:
-        module.load_state_dict({k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})
+        module.load_state_dict(checkpoint.under(tensors, preset.part))
     except RuntimeError as error:
         raise DataError(
             f"The checkpoint in {run} is of another network than the preset's; give its own preset."
@@ -143,7 +141,7 @@ def write_model(trained: Trained, preset: Preset, photos: Sequence[Tensor], targ
         files={name: FileEntry(hashlib.sha256(data).hexdigest(), len(data)) for name, data in files.items()},
         licence=licence,
         parameters=sum(p.numel() for p in trained.module.parameters()),
-        macs_per_pixel=round(macs_per_pixel(trained.module), 1),
+        macs_per_pixel=round(macs_per_pixel(trained.module, inputs=needs.frames), 1),
         summary=dict(preset.summary),
         bundled=True,
     )
@@ -152,15 +150,7 @@ def write_model(trained: Trained, preset: Preset, photos: Sequence[Tensor], targ
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             (folder / name).write_bytes(data)
-        _write_catalog(target / "catalog.json", entry)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); choose another folder with -o.") from error
+    write_catalog(target / CATALOG_FILE, [entry])
     return entry
-
-
-def _write_catalog(path: Path, entry: ModelEntry) -> None:
-    catalog: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"models": {}}
-    line = asdict(entry)
-    del line["id"]
-    catalog["models"][entry.id] = line
-    path.write_text(json.dumps(catalog, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

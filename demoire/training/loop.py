@@ -51,6 +51,7 @@ class TrainOptions:
         fresh: render each batch instead of reading a pool (the default on a GPU).
         renew: go on rendering into the pool while training; pause so many times as long as rendering takes.
         rate: the highest learning rate; None is the preset's.
+        perceptual: folder of VGG16 features, where the preset trains with them.
         validation: number of captures of the validation set.
         precision: None chooses what a short measurement finds fastest; give it where a run must be repeated exactly.
     """
@@ -69,6 +70,7 @@ class TrainOptions:
     validation: int = 64
     precision: Precision | None = None
     rate: float | None = None
+    perceptual: Path | None = None
     save_minutes: float = 4.0
     validate_minutes: float = 10.0
 
@@ -113,6 +115,7 @@ class Trainer:
             self.model.parameters(), lr=preset.learning_rate, betas=(0.9, 0.99), weight_decay=preset.weight_decay
         )
         self.progress = Progress()
+        self._prepare()
         self._resume()
         self._next_batch = self._open_data()
         self._validation: list[Captures] | None = None
@@ -134,15 +137,24 @@ class Trainer:
         found = checkpoint.load(self._folder)
         if found is None:
             return
-        tensors, self.progress, settings = found
+        tensors, progress, settings = found
         if settings != self._settings():
             raise DataError(f"{self._folder} is of another network or seed; choose another --run folder.")
+        self.progress = progress
+        self._restore(tensors)
+
+    def _prepare(self) -> None:
+        """What a kind of training adds, before a checkpoint is read."""
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return checkpoint.collect(self.model, self.average, self.optimizer)
+
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
         checkpoint.restore(tensors, self.model, self.average, self.optimizer)
 
     def save(self) -> None:
         """Writes the checkpoint."""
-        tensors = checkpoint.collect(self.model, self.average, self.optimizer)
-        checkpoint.save(self._folder, tensors, self.progress, self._settings())
+        checkpoint.save(self._folder, self._tensors(), self.progress, self._settings())
 
     def _open_data(self) -> Callable[[int], Batch]:
         preset, options = self.preset, self.options
@@ -191,11 +203,21 @@ class Trainer:
         Raises:
             DataError: the loss is not finite; the last checkpoint is kept.
         """
-        moire, clean = self._next_batch(self.progress.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.preset, self.progress.step, self.fraction())
+        batch = self._next_batch(self.progress.step)
+        self._set_rate()
         self.model.train()
-        loss = measure_loss(self.preset.task, self.model, (moire, clean), self.precision)
+        loss = measure_loss(self.preset.task, self.model, batch, self.precision)
+        self._descend(loss)
+        return float(loss.detach())
+
+    def _set_rate(self) -> float:
+        rate = learning_rate(self.preset, self.progress.step, self.fraction())
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _descend(self, loss: Tensor) -> None:
+        """One step of the optimiser and of the average."""
         if not torch.isfinite(loss):
             raise DataError(
                 f"The loss is not finite at step {self.progress.step}; {self._folder} holds the state from before. "
@@ -209,7 +231,6 @@ class Trainer:
         with torch.no_grad():
             for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 mean.lerp_(value, 1 - decay)
-        return float(loss.detach())
 
     def validate(self) -> float:
         """The task's figure for the averaged weights."""
@@ -273,8 +294,13 @@ def measure_loss(task: Task, model: nn.Module, batch: Batch, precision: Precisio
     moire, clean = batch
     if precision.channels_last:
         moire = moire.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(moire.device.type, torch.bfloat16, enabled=precision.bfloat16):
+    with computing(precision, moire.device):
         return task.loss(model, moire, clean)
+
+
+def computing(precision: Precision, device: torch.device) -> torch.autocast:
+    """While inside, convolutions run in the chosen precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision.bfloat16)
 
 
 def choose_precision(task: Task, model: nn.Module, batch: Batch, device: torch.device, repeats: int = 3) -> Precision:

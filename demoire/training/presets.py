@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 from demoire.errors import UnknownNameError
 from demoire.models.detector import DetectorConfig
+from demoire.models.discriminator import DiscriminatorConfig
 from demoire.models.unet import UNetConfig
 from demoire.simulate.config import SimulatorConfig
-from demoire.training.tasks import Detecting, Restoring, Task
+from demoire.training.adversarial import Adversarial
+from demoire.training.tasks import Detecting, Judging, Restoring, Task
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,9 @@ class Preset:
         family: what a visitor picks.
         architecture, network: name and configuration of the network.
         task: what it is trained for.
+        adversarial: the discriminator that it is set against, if any.
+        part: prefix of the weights in the checkpoint that ``export`` takes.
+        trained_with: the preset whose training makes these weights, where that is not its own.
         crop, batch: side in pixels and number of the crops of one step.
         learning_rate: the highest; reached after ``warmup`` steps, falling as a cosine to 1 % at the end.
         clip: largest norm of the gradient.
@@ -30,9 +35,12 @@ class Preset:
     model_id: str = "cnn"
     family: str = "cnn"
     architecture: str = "unet"
-    network: UNetConfig | DetectorConfig = field(default_factory=UNetConfig)
+    network: UNetConfig | DetectorConfig | DiscriminatorConfig = field(default_factory=UNetConfig)
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
     task: Task = field(default_factory=Restoring)
+    adversarial: Adversarial | None = None
+    part: str = "average."
+    trained_with: str | None = None
     steps: int = 40_000
     crop: int = 288
     batch: int = 4
@@ -56,6 +64,37 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     "cnn": Preset(),
+    "gan": Preset(
+        model_id="gan",
+        family="gan",
+        adversarial=Adversarial(),
+        learning_rate=2e-4,
+        summary=(
+            ("en", "A crisper picture: the same network, trained against a discriminator."),
+            ("zh-CN", "更清晰的结果：同一网络，经判别器对抗训练。"),
+        ),
+        limits=(
+            "Fine texture may be invented where moire covered it; judge text and faces beside the original.",
+            "Wide rings (100 px and more) over light areas are only partly removed.",
+        ),
+    ),
+    "discriminator": Preset(
+        model_id="discriminator",
+        family="discriminator",
+        architecture="discriminator",
+        network=DiscriminatorConfig(),
+        task=Judging(),
+        part="discriminator.",
+        trained_with="gan",
+        summary=(
+            ("en", "Tells how much a restored picture looks like a clean photo."),
+            ("zh-CN", "判断复原结果有多像一张干净的照片。"),
+        ),
+        limits=(
+            "It knows the mistakes of the networks that it was trained against; others may pass, or be held against.",
+            "A high number means that a picture looks clean, not that its content is true.",
+        ),
+    ),
     "detector": Preset(
         model_id="detector",
         family="detector",

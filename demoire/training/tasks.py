@@ -9,14 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from demoire.catalog import load_catalog
+from demoire.loading import load_model
 from demoire.models.detector import AMPLITUDE_UNIT, Detector
+from demoire.models.discriminator import Discriminator
 from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
 from demoire.simulate.config import SimulatorConfig
-from demoire.training.calibration import calibrate
+from demoire.training.calibration import calibrate, calibrate_discriminator
 from demoire.training.content import ContentStore
 from demoire.training.labels import add_bands, amplitude_label, from_rms, visible
 from demoire.training.losses import LOSSES, gate_loss
+
+GENERATORS = ("cnn", "gan")
+"""Families whose results the discriminator is calibrated against."""
 
 SOME, NONE = 0.02, 0.001
 """Share of a window above which it counts as a positive, and below which as a negative, of the verdict."""
@@ -78,10 +84,14 @@ class Restoring:
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
         """The loss between pictures, and the gate's cross entropy by its weight."""
+        return self.measure(model, moire, clean)[1]
+
+    def measure(self, model: nn.Module, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """The restored pictures, and the loss."""
         assert isinstance(model, UNet)
         restored, logits = model.restore_and_judge(moire)
         between = LOSSES[self.loss_name](restored.float(), clean)
-        return between + self.gate_weight * gate_loss(logits.float(), moire, clean)
+        return restored.float(), between + self.gate_weight * gate_loss(logits.float(), moire, clean)
 
     @torch.no_grad()
     def score(self, model: nn.Module, captures: Sequence[Captures]) -> float:
@@ -150,3 +160,29 @@ class Detecting:
             both += int((truth & found).sum())
             either += int((truth | found).sum())
         return both / max(either, 1)
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Clean or restored; trained along with a generator, so there is no loss of its own."""
+
+    loss_name: str = "the discriminator's, against the generator 'gan'"
+    figure: str = "accuracy"
+    labels: bool = False
+    restores: bool = False
+
+    def finish(self, model: nn.Module, store: ContentStore, simulator: SimulatorConfig) -> None:
+        """Calibrates the probability."""
+        assert isinstance(model, Discriminator)
+        generators = [load_model(id).module for id, entry in load_catalog().items() if entry.family in GENERATORS]
+        calibrate_discriminator(model, store, simulator, generators)
+
+    def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
+        """Cross entropy of clean pictures against their moire photos."""
+        return F.softplus(-model(clean, moire)).mean() + F.softplus(model(moire, moire)).mean()
+
+    @torch.no_grad()
+    def score(self, model: nn.Module, captures: Sequence[Captures]) -> float:
+        """Share of pairs whose clean picture gets the higher probability."""
+        higher = [float(model(c.clean, c.moire).mean()) > float(model(c.moire, c.moire).mean()) for c in captures]
+        return sum(higher) / max(len(higher), 1)

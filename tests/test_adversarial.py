@@ -1,0 +1,176 @@
+"""Generator against discriminator: the games' closed forms, what is shown as fake, phases, resuming."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from demoire.cli import main
+from demoire.errors import DataError
+from demoire.models import build_model
+from demoire.models.discriminator import Discriminator, DiscriminatorConfig, probability
+from demoire.models.unet import UNetConfig
+from demoire.perceptual import VggLoss
+from demoire.training.adversarial import GAMES, Adversarial, Opponent
+from demoire.training.adversarial_loop import AdversarialTrainer
+from demoire.training.loop import Precision, TrainOptions
+from demoire.training.presets import find_preset
+from demoire.training.tasks import Judging
+
+SMALL = DiscriminatorConfig(channels=(4, 6, 8), hidden=5)
+NETWORK = UNetConfig(channels=(4, 8), encoder_blocks=(0, 1), decoder_blocks=(1,), context_blocks=1)
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with VGG16 features of random values, near zero."""
+    folder = tmp_path_factory.mktemp("perceptual")
+    torch.manual_seed(2)
+    save_file({name: value * 0.5 for name, value in VggLoss().state_dict().items()}, folder / "vgg16.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A content store of small pictures of coloured blocks."""
+    pictures, store = tmp_path_factory.mktemp("pictures") / "photos", tmp_path_factory.mktemp("store")
+    pictures.mkdir()
+    for number in range(10):
+        picture = np.random.default_rng(number).integers(0, 256, (12, 16, 3), np.uint8).repeat(12, 0).repeat(12, 1)
+        Image.fromarray(picture).save(pictures / f"{number}.png")
+    arguments = ["--content", str(pictures.parent), "-o", str(store), "--pages", "0", "--licence", "CC0-1.0"]
+    assert main(["prepare", *arguments, "--workers", "1"]) == 0
+    return store
+
+
+def small_preset(**changes: object):
+    settings = replace(Adversarial(discriminator=SMALL, penalty_every=2), **changes)
+    preset = replace(find_preset("gan"), network=NETWORK, adversarial=settings, crop=32, batch=4, pool_slots=4)
+    return replace(preset, pool_size=48, warmup=2, steps=10, ema=0.9)
+
+
+def options(content: Path, run: Path, features: Path | None) -> TrainOptions:
+    return TrainOptions(
+        content,
+        run,
+        steps=10,
+        renew=None,
+        first_slots=4,
+        validation=2,
+        precision=Precision(False, False),
+        perceptual=features,
+    )
+
+
+def test_games_are_balanced_where_both_look_alike() -> None:
+    zero = torch.zeros(3, 1, 2, 2)
+    for name, expected in {"hinge": 2.0, "relativistic": math.log(2), "plain": 2 * math.log(2)}.items():
+        assert GAMES[name](zero, zero)[0].mean().item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_games_pull_in_opposite_directions(name: str) -> None:
+    real, fake = torch.full((1, 1, 1, 1), 0.3, requires_grad=True), torch.full((1, 1, 1, 1), -0.2, requires_grad=True)
+    discriminator, generator = GAMES[name](real, fake)
+    of_real, of_fake = torch.autograd.grad(discriminator.sum(), (real, fake))
+    assert of_real < 0 < of_fake
+    assert torch.autograd.grad(generator.sum(), fake)[0] < 0
+
+
+def test_discriminator_judges_patches() -> None:
+    model = build_model("discriminator", channels=(4, 6, 8), hidden=5)
+    assert isinstance(model, Discriminator)
+    picture = torch.rand(2, 3, 64, 48)
+    logits = model(picture, picture)
+    assert logits.shape == (2, 1, 8, 6)
+    assert ((probability(logits) > 0) & (probability(logits) < 1)).all()
+    radius = model.needs.receptive_field
+    far = picture.clone()
+    far[..., radius + 8 :] = 0
+    assert torch.equal(model(far, far)[..., 0], logits[..., 0])
+    assert not torch.equal(model(far, far)[..., -1], logits[..., -1])
+
+
+def test_a_discriminator_learns_to_tell_and_keeps_its_word_on_equal_pictures(features: Path) -> None:
+    torch.manual_seed(0)
+    settings = Adversarial(discriminator=SMALL, gradient_penalty=0.1)
+    opponent = Opponent(settings, build_model("unet", **vars(NETWORK)), features, 3e-3, torch.device("cpu"))
+    clean = torch.rand(4, 3, 1, 1).expand(4, 3, 32, 32) * 0.6 + 0.2
+    moire = clean + (torch.arange(32) % 4 < 2).float() * 0.1 - 0.05
+    for step in range(60):
+        opponent.learn(moire, moire, clean, step, "plain", 3e-3)
+    with torch.no_grad():
+        assert (probability(opponent.network(clean, moire)) > probability(opponent.network(moire, moire))).all()
+        before = [p.clone() for p in opponent.network.parameters()]
+    opponent.optimizer.param_groups[0]["weight_decay"] = 0.0
+    opponent.optimizer.state.clear()
+    opponent.learn(clean, clean, clean, 1, "plain", 3e-3)
+    assert all(torch.equal(a, b) for a, b in zip(before, opponent.network.parameters(), strict=True))
+
+
+def test_fakes_are_of_several_kinds(features: Path) -> None:
+    first, average = (build_model("unet", **vars(NETWORK)) for _ in range(2))
+    with torch.no_grad():
+        average.head.bias.fill_(0.2)
+        average.gate.bias.fill_(9.0)
+    opponent = Opponent(Adversarial(discriminator=SMALL), first, features, 1e-3, torch.device("cpu"))
+    moire, clean, restored = torch.full((4, 3, 32, 32), 0.3), torch.rand(4, 3, 32, 32), torch.full((4, 3, 32, 32), 0.9)
+    seen = torch.stack([opponent.fakes(restored, average, moire, clean, step) for step in range(4)]).flatten(0, 1)
+    kinds = {round(float(fake.mean()), 2) for fake in seen}
+    assert {0.9, 0.5, 0.3} <= kinds
+    assert any(0 < float(fake.std()) < float(clean.std()) for fake in seen)
+
+
+def test_phases_move_the_networks_they_should(content: Path, features: Path, tmp_path: Path) -> None:
+    trainer = AdversarialTrainer(small_preset(warm_up=0.0, finish=0.5), options(content, tmp_path, features))
+    states = []
+    for step in range(10):
+        trainer.step()
+        trainer.progress = replace(trainer.progress, step=step + 1)
+        networks = (trainer.model, trainer._opponent.network)
+        states.append([torch.cat([p.detach().flatten() for p in network.parameters()]).clone() for network in networks])
+    assert not torch.equal(states[3][0], states[4][0])
+    assert torch.equal(states[4][0], states[9][0])
+    assert not torch.equal(states[4][1], states[9][1])
+
+
+def test_interrupted_training_ends_at_the_same_weights(content: Path, features: Path, tmp_path: Path) -> None:
+    whole = AdversarialTrainer(small_preset(), options(content, tmp_path / "a", features))
+    list(whole.run())
+    part = AdversarialTrainer(small_preset(), options(content, tmp_path / "b", features))
+    for _ in range(5):
+        part.step()
+        part.progress = replace(part.progress, step=part.progress.step + 1)
+    part.save()
+    resumed = AdversarialTrainer(small_preset(), options(content, tmp_path / "b", features))
+    assert resumed.progress.step == 5
+    list(resumed.run())
+    first, second = whole._tensors(), resumed._tensors()
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+def test_what_is_missing_is_said(content: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(DataError, match="lpips-weights"):
+        AdversarialTrainer(small_preset(), options(content, tmp_path, None))
+    with pytest.raises(DataError, match="no discriminator"):
+        AdversarialTrainer(find_preset("cnn"), options(content, tmp_path, None))
+    assert main(["train", "--preset", "discriminator", "--content", str(content), "--run", str(tmp_path)]) == 1
+    assert "--preset gan" in capsys.readouterr().err
+
+
+def test_judging_prefers_what_is_told_to_be_clean() -> None:
+    class Same(Discriminator):
+        def forward(self, candidate: torch.Tensor, moire: torch.Tensor) -> torch.Tensor:
+            return (candidate - moire).abs().mean((1, 2, 3))[:, None, None, None]
+
+    from demoire.simulate.capture import Captures
+
+    captures = [Captures(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8), torch.zeros(1, 1, 8, 8))] * 3
+    assert Judging().score(Same(SMALL), captures) == 1
