@@ -109,8 +109,12 @@ class Comparison:
 
     @cached_property
     def fitted(self) -> FloatImage:
-        """The picture after the photometric fit onto the clean one, clipped to [0, 1]."""
-        return photometric_fit(self.image, self.reference)
+        """The picture after the photometric fit onto the clean one, clipped to [0, 1].
+
+        The picture itself where that is nearer: found on blurred pictures, the fit may fail for colours beyond theirs.
+        """
+        fitted, clean = photometric_fit(self.image, self.reference), self.reference.clean
+        return max(fitted, self.image, key=lambda image: peak_signal_to_noise(image, clean))
 
 
 def photometric_fit(image: FloatImage, reference: Reference) -> FloatImage:

@@ -150,3 +150,13 @@ def test_scoring_leaves_the_picture_alone():
     kept = image.copy(), clean.copy()
     compute(image, clean)
     assert (image == kept[0]).all() and (clean == kept[1]).all()
+
+
+def test_a_fit_that_makes_things_worse_is_not_taken():
+    y, x = np.mgrid[:203, :307]
+    clean = np.repeat(np.where((y % 16 < 5) & (x % 9 < 6) & (x > 30), 40, 225)[..., None], 3, 2).astype(np.uint8)
+    clean[40:80, 60:140] = (180, 60, 40)
+    moire = np.clip(clean + 10.0 * np.sin(x / 3.1)[..., None], 0, 255).astype(np.uint8)
+    comparison = metrics.Comparison(moire, metrics.Reference(clean))
+    assert metrics.METRICS["fitted"].function(comparison) >= metrics.METRICS["raw"].function(comparison) > 20
+    assert metrics.METRICS["ssim"].function(comparison) > 0
