@@ -28,6 +28,7 @@ KEPT = 43200
 #: Jobs on the device wait in a lane of our own, which knows everybody's place; opening and writing do not wait.
 DEVICE_LANE = "device"
 FILE_LANE = "files"
+REFERENCE_LANE = "reference"  # takes seconds of all cores
 #: How many jobs may wait for the device at once.
 WAITING = 64
 
@@ -171,7 +172,12 @@ def _wire(bench: Bench, buttons: Buttons, told: Told, handlers: Handlers) -> Non
     brought = [
         intake.photo(handlers.open_upload, [bench.visit], [*everything, bench.visit], **files),
         intake.example(handlers.open_example, [bench.visit], [*everything, bench.visit], **files),
-        intake.reference(handlers.open_reference, [bench.visit], everything, **files),
+        intake.reference(
+            handlers.open_reference,
+            [bench.visit],
+            everything,
+            **quiet(concurrency_id=REFERENCE_LANE, concurrency_limit=1),
+        ),
     ]
     chosen = intake.choose(handlers.select, [bench.visit], everything, queue=False, **quiet())
     buttons.cancel.click(
