@@ -180,7 +180,7 @@ def main(checkpoint: str, target: str) -> int:
     try:
         state = weights_in(torch.load(checkpoint, map_location="cpu", weights_only=True))
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as error:
-        sys.stdout.write(str(error).strip().splitlines()[0].rstrip("."))
+        sys.stdout.write((str(error).strip() or type(error).__name__).splitlines()[0].rstrip("."))
         return _REFUSED
     save_file(state, target)
     return 0

@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if self.path.startswith("/api/repos/create"):
             asked = json.loads(body)
-            self.uploads.private.append(bool(asked.get("private")))
+            self.uploads.private.append(asked.get("private") is True or asked.get("visibility") == "private")
             name = f"{asked.get('organization')}/{asked['name']}"
             self._answer({"url": f"{self.uploads.address}/{name}", "name": name, "id": name})
         elif self.path.startswith("/api/validate-yaml"):
