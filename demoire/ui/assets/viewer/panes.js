@@ -29,7 +29,7 @@ function factsOf(page, pane) {
   const setting = settingOf(page, pane);
   if (setting) facts.push(setting);
   if (run.seconds > 0 && pane.state !== "working") facts.push(page.t("run.seconds", { seconds: page.number(run.seconds, 1) }));
-  if (run.origin) facts.push(run.origin === "bundled" ? page.t("run.origin.bundled") : run.origin);
+  if (run.origin) facts.push(page.t(`run.origin.${run.origin}`));
   for (const name of ["probability", "strength"]) {
     if (run[name] !== null) facts.push(page.t(`pane.${name}`, { percent: page.number(100 * run[name]) }));
   }
