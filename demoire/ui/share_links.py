@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
-from demoire.catalog import load_catalog
+from demoire.catalog import ModelEntry, load_catalog
 from demoire.comparison import Comparison, File, Pane, Role, Run, ViewState
 from demoire.errors import DataError, LinkGoneError, OutputError, WeightsError
 from demoire.images import decode
-from demoire.picture import Limits, Picture
-from demoire.restore import Restored
+from demoire.picture import Limits, Picture, Samples
 from demoire.shares import Bundle, Draft, DraftPane, Library, Receipt, SharedPane
+from demoire.ui.outcomes import Compared
 from demoire.ui.views import View, Views
-from demoire.ui.visits import Result, Work
+from demoire.ui.visits import Work
 
 #: How many opened links, and how many bytes of their views, are kept; the least recently asked for go first.
 MOST_OPEN = 24
@@ -58,40 +58,43 @@ class Links:
             OutputError: there is no finished result.
             DemoireError: as ``Library.share``.
         """
-        results = [self._result(result, result.restored) for result in work.results if result.restored]
-        if not results:
+        panes = [
+            _result(result.key, result.restored.picture, result.run, self._entry(result.run.model), result.figures)
+            for result in work.results
+            if result.restored
+        ]
+        if not panes:
             raise OutputError("There is nothing to share yet; restore the photo first.")
-        before, after = self._given(work) if with_original else ([], [])
-        draft = Draft(
-            panes=(*before, *results, *after),
-            settings={**settings, "models": list(dict.fromkeys(result.run.model for result in work.finished()))},
-            view=view.describe(),
-            title=work.photo.name,
-            focus=(view.x, view.y),
-        )
-        return self.library.share(draft)
-
-    def _given(self, work: Work) -> tuple[list[DraftPane], list[DraftPane]]:
-        """What the visitor gave: the photo, and the reference."""
         photo, reference = work.photo, work.reference
-        picture = decode(photo.path, photo.name, self._limits)
-        before = [DraftPane("original", "original", picture, photo.path, photo.name, figures=_finite(work.figures))]
-        if reference is None:
-            return before, []
-        fitted = Picture(reference.pixels, name=reference.name, icc=picture.icc)
-        return before, [DraftPane("reference", "reference", fitted, label=reference.name)]
+        if with_original:
+            picture = decode(photo.path, photo.name, self._limits)
+            panes.insert(0, _original(picture, photo.path, work.figures))
+            if reference is not None:
+                panes.append(_reference(reference.pixels, picture, reference.name))
+        settings = {**settings, "models": list(dict.fromkeys(result.run.model for result in work.finished()))}
+        return self.library.share(Draft(tuple(panes), settings, view.describe(), photo.name, focus=(view.x, view.y)))
 
-    def _result(self, result: Result, restored: Restored) -> DraftPane:
-        run = {**asdict(result.run), "weights_sha256": self._weights_hash(result.run.model)}
-        return DraftPane(result.key, "result", restored.picture, run=run, figures=_finite(result.figures))
+    def share_compared(self, compared: Compared, source: Path, *, with_original: bool) -> Receipt:
+        """Stores what a program asked for: results of the photo in the file ``source``; raises as ``share``."""
+        panes = []
+        for number, outcome in enumerate(compared.outcomes, start=1):
+            done = outcome.restored
+            facts = (done.origin, done.device, done.dtype, done.tiles, done.seconds)
+            run = Run(done.model, outcome.model.family, *facts, revision=outcome.model.revision)
+            panes.append(_result(f"result-{number}", done.picture, run, outcome.model, outcome.figures))
+        photo, truth = compared.photo, compared.truth
+        if with_original:
+            panes.insert(0, _original(photo, source, truth.score(photo.pixels) if truth else {}))
+            if truth:
+                panes.append(_reference(truth.pixels, photo, ""))
+        settings = {"models": [outcome.model.id for outcome in compared.outcomes]}
+        return self.library.share(Draft(tuple(panes), settings, ViewState().describe(), photo.name))
 
-    def _weights_hash(self, model: str) -> str | None:
-        """What pins a model that has no revision on the Hub."""
+    def _entry(self, model: str) -> ModelEntry | None:
         try:
-            files = load_catalog(self._weights)[model].files
-        except (WeightsError, KeyError):
+            return load_catalog(self._weights).get(model)
+        except WeightsError:
             return None
-        return files["model.safetensors"].sha256 if "model.safetensors" in files else None
 
     def open(self, share_id: str) -> tuple[Bundle, Comparison]:
         """A link as a viewer shows it, at the place where it was shared. Runs no model.
@@ -163,6 +166,23 @@ class Links:
             for view in opened.views:
                 self._views.remove(view)
             shutil.rmtree(opened.folder, ignore_errors=True)
+
+
+def _original(picture: Picture, source: Path, figures: Mapping[str, float]) -> DraftPane:
+    return DraftPane("original", "original", picture, source, picture.name, figures=_finite(figures))
+
+
+def _reference(pixels: Samples, photo: Picture, name: str) -> DraftPane:
+    """The true picture, brought to the photo's place and, by that, to its colours."""
+    fitted = Picture(pixels, name=name or photo.name, icc=photo.icc)
+    return DraftPane("reference", "reference", fitted, label=name)
+
+
+def _result(key: str, picture: Picture, run: Run, entry: ModelEntry | None, figures: Mapping[str, float]) -> DraftPane:
+    """A result; the hash of the weights pins a model that has no revision on the Hub."""
+    weights = entry.files.get("model.safetensors") if entry else None
+    facts = {**asdict(run), "weights_sha256": weights and weights.sha256}
+    return DraftPane(key, "result", picture, run=facts, figures=_finite(figures))
 
 
 def _finite(figures: Mapping[str, float]) -> dict[str, float]:
