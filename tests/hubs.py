@@ -59,7 +59,7 @@ class Olah:
         for name, data in files.items():
             (folder / name).write_bytes(data)
         self._git(folder, "add", "--all")
-        self._git(folder, *_AUTHOR, "commit", "--quiet", "--message", "Model")
+        self._git(folder, *_AUTHOR, "commit", "--quiet", "--allow-empty", "--message", "Model")
         return self._git(folder, "rev-parse", "HEAD").strip()
 
     def _git(self, folder: Path, *command: str) -> str:

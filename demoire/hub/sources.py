@@ -93,7 +93,7 @@ class Sources:
         if use != "hub":
             for candidate in filter(None, (entry, entry.older)):
                 folder = self.weights / candidate.id
-                if candidate.bundled and _complaint(candidate, folder) is None:
+                if (candidate.bundled or candidate.repo) and _complaint(candidate, folder) is None:
                     return Resolved(candidate, folder, "bundled", None if candidate is entry else self._note(entry))
         raise WeightsError(self._sentence(entry))
 
@@ -103,7 +103,7 @@ class Sources:
             return False
         if self._from_cache(_known(entry)):
             return False
-        return use == "hub" or not entry.bundled or _complaint(entry, self.weights / entry.id) is not None
+        return use == "hub" or _complaint(entry, self.weights / entry.id) is not None
 
     def _order(self, entry: ModelEntry) -> Order:
         options = self.options
@@ -127,14 +127,15 @@ class Sources:
             if self._running.get(key) is not fetch or not (fetch.outcome or fetch.abandoned):
                 return
             del self._running[key]
+            if fetch.abandoned or fetch.outcome is None:
+                return
             outcome = fetch.outcome
-            if isinstance(outcome, Fetched):
-                outcome = self._accept(entry, outcome)
-            if outcome is None:
+            failure = self._accept(entry, outcome) if isinstance(outcome, Fetched) else outcome
+            if failure is None:
                 self._new.add(_key(_known(entry)))
-            elif not fetch.abandoned:
+            else:
                 until = time.monotonic() + self.options.remembered
-                self._failures["" if outcome.everywhere else key] = (until, outcome.text)
+                self._failures["" if failure.everywhere else key] = (until, failure.text)
 
     def _accept(self, entry: ModelEntry, fetched: Fetched) -> FetchFailure | None:
         """Checks what was fetched; what is wrong is thrown away, so that it is not found in the cache ever after."""
@@ -232,6 +233,8 @@ def _has_sizes(entry: ModelEntry, folder: Path) -> bool:
 
 def _complaint(entry: ModelEntry, folder: Path) -> str | None:
     """What is wrong with the entry's files in ``folder``, if anything: a sentence."""
+    if not entry.files:
+        return f"Nothing is known yet of the files of the model '{entry.id}'."
     resolved = Resolved(entry, folder, "")
     try:
         for name in entry.files:
