@@ -26,9 +26,9 @@ PRIVATE = {
 _POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'"}
 
 
-def public_base(request: Request, public_url: str | None) -> str:
+def public_base(request: Request | None, public_url: str | None) -> str:
     """What links begin with, without a slash at the end: the setting, else the address that was asked."""
-    return public_url or str(request.base_url).rstrip("/")
+    return public_url or (str(request.base_url).rstrip("/") if request else "")
 
 
 def share_routes(links: Links) -> list[BaseRoute]:
