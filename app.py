@@ -4,9 +4,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from demoire.restore import register_on_zero_gpu
 from demoire.ui.page import Page, settings_from_environment
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads that wait in a loop slow the page's own down
+    register_on_zero_gpu()
     with tempfile.TemporaryDirectory(prefix="demoire-") as folder:
         Page(settings_from_environment(Path(folder))).launch()

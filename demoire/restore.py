@@ -3,6 +3,8 @@
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from demoire.hub import Fetching
@@ -87,6 +89,13 @@ class Restored:
     computed: int
     seconds: float
     notices: tuple[Notice, ...]
+
+
+def register_on_zero_gpu() -> None:
+    """On a ZeroGPU Space, which must know before it starts what will ask for a GPU, imports that; else does nothing."""
+    if find_spec("spaces"):
+        import_module("spaces")  # before torch
+        import_module("demoire.run")
 
 
 def restore(

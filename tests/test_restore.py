@@ -466,6 +466,29 @@ def test_zero_gpu_is_used_where_its_package_is(weights: Path, monkeypatch: pytes
     assert devices.on_zero_gpu(estimate_seconds)(run) is run
 
 
+STUB = """
+from pathlib import Path
+
+def GPU(duration):
+    def decorate(function):
+        Path(__file__).with_name("registered").write_text(f"{function.__name__} {duration.__name__}")
+        return function
+    return decorate
+"""
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_zero_gpu_space_knows_at_its_start_what_will_ask_for_a_gpu(tmp_path: Path, there: bool) -> None:
+    if there:
+        (tmp_path / "spaces.py").write_text(STUB)
+    code = "import sys, demoire.restore as r; r.register_on_zero_gpu(); print('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert answer.stdout.strip() == str(there), "torch, which takes seconds, is imported nowhere else"
+    assert not there or (tmp_path / "registered").read_text() == "run estimate_seconds"
+
+
 MEMORY_CODE = """
 import gc, sys
 from pathlib import Path
