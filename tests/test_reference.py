@@ -6,8 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pictures import photo as photograph
-from pictures import screen
 from PIL import Image, ImageCms
 from scipy.ndimage import gaussian_filter, map_coordinates
 
@@ -16,6 +14,8 @@ from demoire.metrics import METRICS, Comparison, Reference, photometric_fit, to_
 from demoire.picture import Picture
 from demoire.reference import GAIN, OUTSIDE, Truth, align
 from demoire.registration import covers, register, scale_of
+from tests.pictures import photo as photograph
+from tests.pictures import screen
 
 ByteImage = NDArray[np.uint8]
 HEIGHT, WIDTH = 240, 320

@@ -9,8 +9,6 @@ import numpy as np
 import pypdfium2
 import pytest
 from numpy.typing import NDArray
-from pictures import photo as photograph
-from pictures import screen
 from PIL import Image, ImageCms
 
 from demoire import sheet as sheets
@@ -24,6 +22,8 @@ from demoire.reference import align
 from demoire.restore import Restored
 from demoire.sheet import Entry, Sheet, chinese_missing, compose, original_entry, result_entry, write_sheet
 from demoire.ui.texts import TEXTS
+from tests.pictures import photo as photograph
+from tests.pictures import screen
 
 FONTS = FontBook.find()
 NO_FONTS = FontBook({style: [] for style in FONT_FILES})

@@ -12,7 +12,8 @@ from demoire.errors import WeightsError
 from demoire.hub import Sources
 from demoire.picture import Limits
 from demoire.shares import ShareSettings
-from demoire.ui import share_section
+from demoire.ui import api, share_section
+from demoire.ui.closed import ClosedBlocks
 from demoire.ui.jobs import Desk, Settings
 from demoire.ui.parts import ASSETS, Kit
 from demoire.ui.restore_tab import KEPT
@@ -60,8 +61,10 @@ class Page:
 
     def _build(self, models: Mapping[str, ModelEntry]) -> gr.Blocks:
         kit = self._kit
-        blocks = gr.Blocks(title=TEXTS["page.title"].en, analytics_enabled=False, delete_cache=SWEEP, fill_width=True)
+        title = TEXTS["page.title"].en
+        blocks = ClosedBlocks(title=title, analytics_enabled=False, delete_cache=SWEEP, fill_width=True)
         with blocks:
+            api.build(self.desk, models)  # first, so that its endpoints get the names that they ask for
             header = kit.own("header")
             share_section.build(kit, self.desk.links)
             with gr.Column(elem_id="tool"):

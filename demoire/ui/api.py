@@ -1,0 +1,216 @@
+"""What programs may call on the page, through gradio_client: the only endpoints that are open."""
+
+import secrets
+from collections.abc import Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from demoire.catalog import RESTORING, ModelEntry
+from demoire.detect import DETECTOR, detect
+from demoire.errors import DemoireError, UnknownNameError
+from demoire.images import encode, output_kind, output_name
+from demoire.picture import Picture
+from demoire.restore import Restored, RestoreOptions, restore
+from demoire.ui.handlers import MOST_MODELS, uploaded_file
+from demoire.ui.jobs import PATIENCE, Desk
+from demoire.ui.lane import Ticket
+from demoire.ui.outcomes import Compared, Outcome
+from demoire.ui.restore_tab import DEVICE_LANE, WAITING
+from demoire.ui.share_routes import public_base
+from demoire.ui.texts import LANGUAGES, TEXTS, error_texts
+
+
+def build(desk: Desk, models: Mapping[str, ModelEntry]) -> None:
+    """Adds the endpoints to the page; nothing of them is seen on it."""
+    restoring = {name: entry for name, entry in models.items() if entry.family in RESTORING}
+    if not restoring:
+        return
+    calls = _Calls(desk, restoring)
+    photo, reference = gr.File(visible=False), gr.File(visible=False)
+    first = gr.Textbox(next(iter(restoring)), visible=False)
+    kind, language = gr.Textbox("auto", visible=False), gr.Textbox(LANGUAGES[0], visible=False)
+    file, facts = gr.File(visible=False), gr.JSON(visible=False)
+    sheet, files = gr.File(visible=False), gr.File(visible=False, file_count="multiple")
+    opened = partial(_open, concurrency=WAITING)
+    opened("restore", calls.restore, [photo, first, kind], [file, facts])
+    opened("compare", calls.compare, [photo, first, reference, language], [sheet, files, facts])
+    opened("share", calls.share, [photo, first, gr.Checkbox(True, visible=False)], facts)
+    if DETECTOR in models:
+        opened("detect", calls.detect, [photo], facts)
+
+
+def _open(name: str, call: Any, inputs: list[Any], outputs: Any, concurrency: int) -> None:
+    gr.Button(visible=False).click(
+        call,
+        inputs,
+        outputs,
+        api_name=name,
+        api_visibility="public",
+        show_progress="hidden",
+        concurrency_id=DEVICE_LANE,
+        concurrency_limit=concurrency,
+    )
+
+
+class _Calls:
+    """The endpoints' work; errors reach the caller as their sentence."""
+
+    def __init__(self, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
+        self._desk = desk
+        self._models = models
+
+    def restore(self, photo: str, model: str, kind: str) -> tuple[str, dict[str, Any]]:
+        """Removes moire from a photo.
+
+        Args:
+            photo: a picture file.
+            model: model id.
+            kind: of the file that comes back: "auto" (as the photo, or PNG), "png" or "jpg".
+
+        Returns:
+            The restored picture as a file, and how it came about.
+        """
+        try:
+            entry, picture = self._model(model), self._picture(photo)
+            chosen = output_kind(picture, kind)
+            restored = self._restored(picture, entry)
+            path = _folder() / output_name(picture.name, chosen)
+            notices = encode(restored.picture, path, chosen)
+        except DemoireError as error:
+            raise _told(error) from error
+        facts = Outcome(entry, restored).facts()
+        facts["notices"] += [notice.text for notice in notices]
+        return str(path), facts
+
+    def compare(
+        self, photo: str, models: str, reference: str | None, language: str
+    ) -> tuple[str, list[str], dict[str, Any]]:
+        """Restores a photo by several models and compares them.
+
+        Args:
+            photo: a picture file.
+            models: up to four model ids with commas between.
+            reference: what the screen showed, as a picture file; None: no figures.
+            language: of the sheet's labels, "en" or "zh-CN".
+
+        Returns:
+            The comparison sheet (PDF), the restored pictures, and figures and facts of all.
+        """
+        try:
+            entries = [self._model(name.strip()) for name in models.split(",")][:MOST_MODELS]
+            if language not in LANGUAGES:
+                raise UnknownNameError.nearest("language", language, LANGUAGES)
+            compared = self._compared(self._picture(photo), entries, reference)
+            folder = _folder()
+            sheet = folder / "sheet.pdf"
+            compared.write_sheets([sheet], language)
+            paths = [_written(outcome, folder) for outcome in compared.outcomes]
+        except DemoireError as error:
+            raise _told(error) from error
+        return str(sheet), paths, compared.facts()
+
+    def share(self, photo: str, models: str, original: bool, request: gr.Request) -> dict[str, Any]:
+        """Restores a photo by several models and stores the comparison behind a link.
+
+        Args:
+            photo: a picture file.
+            models: up to four model ids with commas between.
+            original: whether the photo itself is shared, too.
+
+        Returns:
+            The link, the key that deletes it (told only now), and when it expires (seconds since 1970 UTC).
+        """
+        links = self._desk.links
+        try:
+            entries = [self._model(name.strip()) for name in models.split(",")][:MOST_MODELS]
+            file, picture = uploaded_file(photo), self._picture(photo)
+            compared = self._compared(picture, entries, None)
+            receipt = links.share_compared(compared, file or Path(), with_original=original)
+        except DemoireError as error:
+            raise gr.Error(error_texts(error)["en"]) from error
+        base = public_base(request.request, links.library.settings.public_url)
+        return {"link": f"{base}/s/{receipt.id}", "key": receipt.key, "expires": receipt.expires}
+
+    def detect(self, photo: str) -> dict[str, Any]:
+        """Tells whether a photo has moire.
+
+        Args:
+            photo: a picture file.
+
+        Returns:
+            probability, strength and area (0 to 1), found (bool), level ("none", "weak", "medium", "strong"), seconds.
+        """
+        try:
+            picture = self._picture(photo)
+            with closing(self._desk.lane.ticket()) as ticket:
+                _wait(ticket)
+                found = detect(picture, self._desk.loaded())
+        except DemoireError as error:
+            raise _told(error) from error
+        return {name: getattr(found, name) for name in ("probability", "strength", "area", "found", "level", "seconds")}
+
+    def _compared(self, photo: Picture, entries: list[ModelEntry], reference: str | None) -> Compared:
+        truth = None
+        if reference:
+            from demoire.reference import align
+
+            truth = align(self._picture(reference), photo)
+        outcomes = []
+        for entry in entries:
+            restored = self._restored(photo, entry)
+            outcomes.append(Outcome(entry, restored, truth.score(restored.picture.pixels) if truth else {}))
+        return Compared(photo, outcomes, truth)
+
+    def _model(self, name: str) -> ModelEntry:
+        if name not in self._models:
+            raise UnknownNameError.nearest("model", name, self._models)
+        return self._models[name]
+
+    def _picture(self, path: str | None) -> Picture:
+        file = uploaded_file(path)
+        if file is None:
+            raise gr.Error(TEXTS["error.not_uploaded"].en, print_exception=False)
+        return self._desk.decode(file)
+
+    def _restored(self, picture: Picture, model: ModelEntry) -> Restored:
+        with closing(self._desk.loaded().fetch(model.id)) as downloads:
+            for _ in downloads:
+                pass
+        options = RestoreOptions(model=model.id, deadline=self._desk.settings.deadline)
+        with closing(self._desk.lane.ticket()) as ticket:
+            _wait(ticket)
+            with closing(restore(picture, options, self._desk.loaded())) as events:
+                for event in events:
+                    if isinstance(event, Restored):
+                        return event
+        raise DemoireError("The model ended without a result; try again.")
+
+
+def _told(error: DemoireError) -> gr.Error:
+    return gr.Error(error_texts(error)["en"], print_exception=False)
+
+
+def _wait(ticket: Ticket) -> None:
+    while ticket.wait(PATIENCE):
+        pass
+
+
+def _written(outcome: Outcome, folder: Path) -> str:
+    picture = outcome.restored.picture
+    kind = output_kind(picture)
+    name = Path(output_name(picture.name, kind))
+    path = folder / f"{name.stem}_{outcome.model.id}{name.suffix}"
+    encode(picture, path, kind)
+    return str(path)
+
+
+def _folder() -> Path:
+    """A new folder among the uploads, where Gradio hands files out and sweeps them away later."""
+    folder = Path(get_upload_folder(), secrets.token_hex(32))
+    folder.mkdir(parents=True)
+    return folder
