@@ -132,7 +132,7 @@ class _Calls:
             compared = self._compared(picture, entries, None)
             receipt = links.share_compared(compared, file or Path(), with_original=original)
         except DemoireError as error:
-            raise gr.Error(error_texts(error)["en"]) from error
+            raise _told(error) from error
         base = public_base(request.request, links.library.settings.public_url)
         return {"link": f"{base}/s/{receipt.id}", "key": receipt.key, "expires": receipt.expires}
 

@@ -48,7 +48,7 @@ def test_nothing_else_is(path: str, server: Server) -> None:
 def test_only_the_documented_endpoints_are_public(server: Server) -> None:
     with urllib.request.urlopen(f"{server.address}/gradio_api/info", timeout=30) as answer:
         info = json.load(answer)
-    assert set(info["named_endpoints"]) == {"/restore", "/compare"}  # and /detect where there is a detector
+    assert set(info["named_endpoints"]) == {"/restore", "/compare", "/share"}  # and /detect where there is a detector
     assert info["unnamed_endpoints"] == {}
 
 
