@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from demoire.comparison import Box
 from demoire.errors import DeviceError, PictureError
 from demoire.images import decode
 from demoire.restore import RestoreOptions
+from demoire.ui.handlers import Ask
 from demoire.ui.job import Finished, Progress, Task, overlap
 from demoire.ui.jobs import Desk, Event, Settings, Started, Waiting
 from demoire.ui.lane import Lane
+from demoire.ui.parcels import NOTHING, Packer
 from demoire.ui.visits import MOST_RESULTS, Result, Visit, Work
 
 RUN = "run"
@@ -223,6 +226,49 @@ def test_an_error_frees_the_device_and_leaves_no_empty_result(desk: Desk, file: 
         run(desk, visit, work, task(desk, options=RestoreOptions(device="cuda:99")))
     assert work.results == []
     assert isinstance(run(desk, visit, work)[-1], Finished)
+
+
+def test_photos_of_one_name_get_two_in_the_archive_which_ends_with_its_results(
+    desk: Desk, file: Path, tmp_path: Path
+) -> None:
+    same = tmp_path / "elsewhere" / file.name
+    same.parent.mkdir()
+    same.write_bytes(file.read_bytes())
+    visit = desk.new_visit()
+    desk.open_photos(visit, [file, same])
+    packer = Packer(desk.files, load_catalog(desk.settings.weights), desk.settings.limits)
+    assert packer.offer(visit) == NOTHING
+    for work in visit.works.values():
+        run(desk, visit, work)
+        desk.write_downloads(visit, work, "auto")
+    parcels = packer.offer(visit)
+    assert parcels.archive is not None and parcels.sheets is not None
+    found = desk.files.find(parcels.archive.address.split("/")[1])
+    assert found is not None
+    with zipfile.ZipFile(found[0]) as archive:
+        assert archive.namelist() == ["a photo_demoired.png", "a photo_demoired_2.png"]
+        assert all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+    assert {language: set(kinds) for language, kinds in parcels.sheets.items()} == {
+        "en": {"png", "pdf"},
+        "zh-CN": {"png", "pdf"},
+    }
+    desk.open_photos(visit, [file])
+    assert all(desk.files.find(parcel.address.split("/")[1]) is None for parcel in parcels.files())
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("", Ask("")),
+        ("[1]", Ask("")),
+        ('{"run": "7", "every": 1, "model": ["x"], "first": "all"}', Ask("7")),
+        ('{"run": "7", "first": [0, 1, 2, 3], "box": [5, 0, 5, 9]}', Ask("7", first=(0, 1, 2, 3))),
+        ('{"run": "7", "first": [0, -1, 2, 3], "box": [0, 0, 1.5, 9]}', Ask("7")),
+        ('{"run": "7", "every": true, "model": "gan"}', Ask("7", model="gan", every=True)),
+    ],
+)
+def test_what_a_browser_asks_is_read_with_care(text: str, asked: Ask) -> None:
+    assert Ask.read(text) == asked
 
 
 def test_the_lane_serves_in_the_order_of_arrival() -> None:

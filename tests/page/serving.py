@@ -61,7 +61,7 @@ def serving(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator
 
 
 def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         assert process.poll() is None, log.read_text()
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5) as answer:

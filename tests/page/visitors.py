@@ -16,7 +16,7 @@ PHONE: dict[str, Any] = {
     "has_touch": True,
 }
 #: How long a step of the page may take on a busy machine, in milliseconds.
-PATIENCE = 120_000
+PATIENCE = 300_000
 
 
 @dataclass(frozen=True)
