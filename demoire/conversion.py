@@ -1,19 +1,15 @@
 """Checkpoints that users download (.pth), turned into model folders: read in a process of its own, weights only.
 
-``python -m demoire.conversion CHECKPOINT TARGET`` is that process: unpickling, even of weights only, is kept away from
-everything else. It writes safetensors, which are then loaded as strictly as any other model.
+``demoire.unpickling`` is that process. It writes safetensors, which are then loaded as strictly as any other model.
 """
 
-import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from demoire.additions import describe_folder
@@ -24,11 +20,8 @@ from demoire.hub.publishing import plain_card
 from demoire.hub.sources import Resolved
 from demoire.loading import open_model
 from demoire.models import Needs, build_model
+from demoire.unpickling import REFUSED
 
-#: Under which keys checkpoints hold their weights, the averaged ones first.
-_WRAPPERS = ("params_ema", "ema", "state_dict", "model_state_dict", "params", "model", "net", "network")
-#: What training code puts before the names of the network's own parameters.
-_PREFIXES = ("module.", "model.", "net.", "network.", "generator.", "_orig_mod.")
 _SECONDS = 300
 #: Of a picture whose surroundings are exchanged, how much the middle may change on average.
 _TOLERANCE = 0.25 / 255
@@ -113,14 +106,14 @@ def _read_apart(checkpoint: Path, target: Path) -> None:
     """Reads the checkpoint in another process, which writes its weights to ``target``."""
     if not checkpoint.is_file():
         raise WeightsError(f"There is no checkpoint '{checkpoint}'; give the .pth file that its authors publish.")
-    command = [sys.executable, "-m", "demoire.conversion", str(checkpoint.absolute()), str(target)]
+    command = [sys.executable, "-m", "demoire.unpickling", str(checkpoint.absolute()), str(target)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_SECONDS, cwd=Path(__file__).parents[1], check=False
         )
     except subprocess.TimeoutExpired as error:
         raise WeightsError(f"Reading '{checkpoint}' took longer than {_SECONDS} s; is it a checkpoint?") from error
-    if done.returncode == _REFUSED:
+    if done.returncode == REFUSED:
         raise WeightsError(
             f"'{checkpoint}' is no checkpoint that holds weights only ({done.stdout.strip()}); give one that does."
         )
@@ -149,42 +142,3 @@ def measure_local_halo(module: nn.Module, photo: Tensor) -> int:
             if (module(changed)[..., middle, middle] - whole).abs().mean() <= _TOLERANCE:
                 return halo
     return _LARGEST_HALO
-
-
-def weights_in(content: object) -> dict[str, Tensor]:
-    """The network's own parameters in what ``torch.load`` gave: unwrapped, prefixes removed.
-
-    Raises:
-        ValueError: there are none.
-    """
-    while isinstance(content, Mapping) and not any(isinstance(value, Tensor) for value in content.values()):
-        inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        if inner is None:
-            break
-        content = inner
-    if not isinstance(content, Mapping):
-        raise ValueError("it holds no dictionary of tensors")
-    state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    if not state:
-        raise ValueError("it holds no dictionary of tensors")
-    while prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in state)), ""):
-        state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-
-
-_REFUSED = 3
-
-
-def main(checkpoint: str, target: str) -> int:
-    """Reads weights only, writes safetensors; what is wrong is written out, with the status ``_REFUSED``."""
-    try:
-        state = weights_in(torch.load(checkpoint, map_location="cpu", weights_only=True))
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as error:
-        sys.stdout.write((str(error).strip() or type(error).__name__).splitlines()[0].rstrip("."))
-        return _REFUSED
-    save_file(state, target)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

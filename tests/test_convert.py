@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from demoire.catalog import load_catalog
 from demoire.cli import main
-from demoire.conversion import Conversion, convert, measure_local_halo, weights_in
+from demoire.conversion import Conversion, convert, measure_local_halo
 from demoire.errors import OutputError, WeightsError
 from demoire.hub.publishing import check_folder
 from demoire.loading import load_model
 from demoire.models import build_model
+from demoire.unpickling import weights_in
 
 
 @pytest.fixture(scope="module")

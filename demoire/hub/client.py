@@ -27,6 +27,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
 from demoire.errors import OutputError, WeightsError
@@ -38,11 +39,9 @@ _STEP = 1 << 16
 
 def cached_file(repo: str, revision: str, name: str, cache: Path | None) -> Path | None:
     """Where a file lies in the cache at a whole commit, or None. Asks no network."""
-    try:
-        found = huggingface_hub.hf_hub_download(repo, name, cache_dir=cache, revision=revision, local_files_only=True)
-    except LocalEntryNotFoundError:
-        return None
-    return Path(found)
+    folder = Path(cache or constants.HF_HUB_CACHE, repo_folder_name(repo_id=repo, repo_type="model"))
+    path = folder / "snapshots" / revision / name
+    return path if path.is_file() else None
 
 
 class TooLargeError(Exception):
