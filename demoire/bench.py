@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demoire.catalog import WEIGHTS, find_model
+from demoire.errors import DemoireError, MemoryShortError
 from demoire.images import Picture, decode, encode
 from demoire.restore import Restored, RestoreOptions, TileDone, restore
 
@@ -121,8 +123,10 @@ def measure(options: BenchOptions) -> Cost:
     """Measures all cases, in turn, each in a process of its own.
 
     Raises:
-        DemoireError: as ``restore``.
+        DemoireError: as ``restore``; or the options make no sense; or a process was ended from outside.
     """
+    if options.repeats < 1 or min(options.megapixels) <= 0:
+        raise DemoireError("There is nothing to measure; give sizes and repeats of more than 0.")
     entry = find_model(options.restore.model, options.weights)
     runs: dict[float, list[Measurement]] = {size: [] for size in options.megapixels}
     with tempfile.TemporaryDirectory() as folder:
@@ -164,7 +168,12 @@ def _make_photo(folder: Path, megapixels: float) -> Path:
 def _in_new_process(photo: Path, options: BenchOptions, macs_per_pixel: float) -> Measurement:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context) as pool:
-        return pool.submit(measure_run, photo, options, macs_per_pixel).result()
+        try:
+            return pool.submit(measure_run, photo, options, macs_per_pixel).result()
+        except BrokenProcessPool as error:
+            raise MemoryShortError(
+                f"The process for {photo.stem} MP was ended, most likely for lack of memory; measure smaller pictures."
+            ) from error
 
 
 def measure_run(photo: Path, options: BenchOptions, macs_per_pixel: float) -> Measurement:

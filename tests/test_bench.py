@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,26 @@ def test_peak_memory_is_that_of_this_process() -> None:
     assert peak_memory() - before > 200_000_000 and block.nbytes < peak_memory() < block.nbytes + before * 2
 
 
-def test_an_unknown_model_is_a_sentence(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--model", "tinny", "--weights", str(weights)]) == 1
-    assert "did you mean 'tiny'" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "tinny"], "did you mean 'tiny'"),
+        (["--model", "tiny", "--repeats", "0"], "more than 0"),
+        (["--model", "tiny", "--megapixels", "-1"], "more than 0"),
+        (["--model", "tiny", "--megapixels", "0.01"], "lack of memory"),
+    ],
+)
+def test_what_goes_wrong_is_a_sentence(
+    weights: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: str,
+) -> None:
+    def ended(*_: object) -> None:
+        raise BrokenProcessPool("A process in the process pool was terminated abruptly.")
+
+    monkeypatch.setattr("demoire.bench.ProcessPoolExecutor.submit", ended)
+    assert main(["bench", "--weights", str(weights), *arguments]) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1 and words in errors[0]
