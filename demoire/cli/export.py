@@ -7,7 +7,7 @@ from demoire.catalog import WEIGHTS
 from demoire.errors import DataError
 from demoire.training.card import Figures, write_card
 from demoire.training.content import ContentStore, read_index
-from demoire.training.export import load_run, read_photo, write_model
+from demoire.training.export import Touches, load_run, read_photo, write_model
 from demoire.training.presets import PRESETS, find_preset
 
 
@@ -27,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="above 0: remove more moire, spare clean photos less (default %(default)s)",
     )
+    parser.add_argument(
+        "--gain",
+        type=float,
+        default=1.0,
+        help="above 1: change more where anything is changed (default %(default)s)",
+    )
     parser.add_argument("--history", default="", help="what came before this training, for the card")
     parser.add_argument("--licence", default="CC-BY-SA-4.0", help="licence of the weights (default %(default)s)")
     parser.add_argument(
@@ -44,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes config, weights, card and the catalogue's line."""
     preset = find_preset(args.preset)
-    trained = load_run(args.run, preset, args.gate_shift)
+    trained = load_run(args.run, preset, Touches(args.gate_shift, args.gain))
     preset.task.finish(trained.module, ContentStore(args.content, "val"), preset.simulator)
     entry = write_model(trained, preset, [read_photo(p) for p in args.photos], args.output, args.licence)
     figures = [_figures(text) for text in args.figures]
