@@ -13,12 +13,12 @@ export const scaleOf = (view, picture, pane) =>
   view.zoom || Math.min(pane.width / picture.width, pane.height / picture.height, MOST);
 
 // The pane's corner in the scaled picture: whole pixels, within the picture; a picture smaller than the pane is centred.
-export function corner(view, picture, pane) {
+export function corner(view, picture, pane, whole = Math.round) {
   const scale = scaleOf(view, picture, pane);
   const start = (share, length, extent) => {
     const scaled = Math.round(length * scale);
     if (scaled <= extent) return -Math.floor((extent - scaled) / 2);
-    return limit(Math.round(share * length * scale - extent / 2), 0, scaled - extent);
+    return limit(whole(share * length * scale - extent / 2), 0, scaled - extent);
   };
   return { left: start(view.x, picture.width, pane.width), top: start(view.y, picture.height, pane.height), scale };
 }
@@ -29,8 +29,9 @@ function centred(picture, pane, { left, top, scale }) {
   return { x: share(left, picture.width, pane.width), y: share(top, picture.height, pane.height) };
 }
 
+// Parts of pixels add up: a slow hand moves as far as a fast one.
 export function moved(view, picture, pane, dx, dy) {
-  const { left, top, scale } = corner(view, picture, pane);
+  const { left, top, scale } = corner(view, picture, pane, (exact) => exact);
   return centred(picture, pane, { left: left + dx, top: top + dy, scale });
 }
 
