@@ -24,17 +24,18 @@ TEXTS = {
         "局部 {number}（100 %）：{width} × {height} 像素，距左 {left}，距上 {top}",
     ),
     "sheet.note.view": Text(
-        "In the crops one pixel of the picture is one pixel of this sheet: look at it at 100 %. Scaling alone creates moiré, or hides it.",
+        "In the crops one pixel of the picture is one pixel of this sheet: look at it at 100 %. "
+        "Scaling alone creates moiré, or hides it.",
         "局部图中，图片的一个像素就是本页的一个像素，请以 100 % 查看。缩放本身就会产生或掩盖摩尔纹。",
     ),
     "sheet.note.crops": Text(
         "Crops: where the models changed the most structure.", "局部的选取：模型改动结构最多的位置。"
     ),
     "sheet.note.figures": Text(
-        "PSNR in dB against the reference, as the picture is and after a smooth fit of its colour and tone; SSIM after that "
-        "fit; bands left: what flat areas show beside the reference, RMS in 1/255, lower is better.",
-        "PSNR（dB）以参考图为准，分别为原样及经平滑的颜色与色调拟合之后；SSIM 为拟合后；残余条纹：平坦区域中参考图之外的起伏，"
-        "均方根，单位 1/255，越低越好。",
+        "PSNR in dB against the reference, as the picture is and after a smooth fit of its colour and tone; SSIM after "
+        "that fit; bands left: what flat areas show beside the reference, RMS in 1/255, lower is better.",
+        "PSNR（dB）以参考图为准，分别为原样及经平滑的颜色与色调拟合之后；SSIM 为拟合后；"
+        "残余条纹：平坦区域中参考图之外的起伏，均方根，单位 1/255，越低越好。",
     ),
     "sheet.made": Text("Demoire {version}, made on {date}", "Demoire {version}，制作于 {date}"),
 }

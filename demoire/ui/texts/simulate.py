@@ -5,8 +5,8 @@ from demoire.ui.texts.text import Text
 TEXTS = {
     "tab.simulate": Text("Simulate", "模拟"),
     "simulate.lead": Text(
-        "Test the models with a known truth: a clean picture of your own is shown on a simulated display, photographed, "
-        "and restored. Every result is scored against what the camera would have seen without moiré.",
+        "Test the models with a known truth: a clean picture of your own is shown on a simulated display, "
+        "photographed, and restored. Every result is scored against what the camera would have seen without moiré.",
         "用已知真值检验模型：把您的一张干净图片显示在模拟屏幕上，拍摄，再修复。每个结果都与没有摩尔纹时相机应得的画面比较。",
     ),
     "simulate.choose": Text("Choose a clean picture", "选择干净图片"),
