@@ -16,7 +16,7 @@ from demoire.ui import api, share_section
 from demoire.ui.closed import ClosedBlocks
 from demoire.ui.jobs import Desk, Settings
 from demoire.ui.parts import ASSETS, Kit
-from demoire.ui.restore_tab import KEPT
+from demoire.ui.restore_tab import KEPT, WAITING
 from demoire.ui.routes import routes
 from demoire.ui.share_routes import share_routes
 from demoire.ui.tabs import TABS
@@ -27,6 +27,8 @@ from demoire.ui.theme import stylesheet, theme
 SWEEP = (1800, KEPT)
 #: More visitors than this are asked to come back later.
 QUEUE = 64
+#: Threads beside those of jobs that wait for the device.
+SPARE_THREADS = 40
 
 
 def settings_from_environment(folder: Path, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -106,6 +108,7 @@ class Page:
             run_history=False,
             enable_monitoring=False,
             max_file_size=self.desk.settings.limits.max_bytes,
+            max_threads=WAITING + SPARE_THREADS,
             ssr_mode=False,
             pwa=False,
             app_kwargs={

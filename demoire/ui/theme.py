@@ -20,7 +20,7 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
 #: The style of each part of the page, in the order of the cascade.
-SHEETS = ("page", "intake", "bench", "viewer", "share", "simulate")
+SHEETS = ("page", "photos", "intake", "bench", "stage", "viewer", "share", "simulate")
 
 
 class Shade(NamedTuple):
