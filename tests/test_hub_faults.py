@@ -24,7 +24,9 @@ from demoire.hub import HubOptions, Sources
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 #: Patience for tests: what matters is that it ends, not how long a real download may take.
-QUICK = HubOptions(first_answer=2.0, only_answer=3.0, silence=2.0, whole=20.0)
+QUICK = HubOptions(first_answer=2.0, only_answer=3.0, silence=2.0, whole=90.0)
+#: For what is to succeed, however busy the machine is.
+PATIENT = HubOptions(first_answer=90.0, only_answer=90.0, silence=90.0, whole=300.0)
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def entry(
     return find_model("tiny", weights)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def start_up() -> float:
     """Seconds that the client's process takes to start on this machine as busy as it is."""
     began = time.monotonic()
@@ -73,6 +75,10 @@ def start_up() -> float:
 
 def cache(tmp: Path) -> HubOptions:
     return replace(QUICK, cache=tmp / "hf" / "hub")
+
+
+def patient(tmp: Path) -> HubOptions:
+    return replace(PATIENT, cache=tmp / "hf" / "hub")
 
 
 def refuse(stub: Stub, stack: ExitStack) -> str:
@@ -127,7 +133,7 @@ def test_a_fault_costs_seconds_and_the_older_copy_answers(
         sources = Sources(weights, cache(tmp_path))
         began = time.monotonic()
         resolved = sources.resolve(entry)
-        assert time.monotonic() - began < bound + 1 + 3 * start_up
+        assert time.monotonic() - began < bound + 1 + 4 * start_up
         assert (resolved.origin, resolved.entry) == ("bundled", entry.older)
         assert resolved.notice and resolved.notice.code == "older_copy"
         assert re.search(words, resolved.notice.text), resolved.notice.text
@@ -136,7 +142,7 @@ def test_a_fault_costs_seconds_and_the_older_copy_answers(
         assert time.monotonic() - began < 1 and len(stub.requests) == asked
     stub.faults = Faults()
     monkeypatch.setenv("HF_ENDPOINT", stub.address)
-    following = Sources(weights, cache(tmp_path)).resolve(entry)
+    following = Sources(weights, patient(tmp_path)).resolve(entry)
     assert following.origin == "hub", following.notice
 
 
@@ -156,7 +162,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(
     with serving_stub(large) as stub:
         monkeypatch.setenv("HF_ENDPOINT", stub.address)
         stub.faults = Faults(cut=2)
-        resolved = Sources(weights, replace(cache(tmp_path), silence=30)).resolve(line(entry, large))
+        resolved = Sources(weights, patient(tmp_path)).resolve(line(entry, large))
         assert resolved.origin == "hub" and (resolved.folder / WEIGHTS).read_bytes() == large[WEIGHTS]
         ranges = [headers["range"] for _, _, headers in stub.requests if "range" in headers]
         assert len(ranges) == 2 and all(int(value[6:-1]) > 0 for value in ranges)
@@ -174,7 +180,7 @@ def test_a_redirect_to_another_host_gets_no_token(
     with serving_stub(newer) as elsewhere:
         elsewhere_address = elsewhere.address.replace("127.0.0.1", "localhost")
         stub.faults = Faults(elsewhere=elsewhere_address)
-        assert Sources(weights, cache(tmp_path)).resolve(entry).origin == "hub"
+        assert Sources(weights, patient(tmp_path)).resolve(entry).origin == "hub"
         assert all(headers["authorization"] == "Bearer hf_secret" for *_, headers in stub.requests)
         assert elsewhere.asked("GET") and "hf_secret" not in str(elsewhere.requests)
 
@@ -183,7 +189,7 @@ def test_cancelling_stops_the_download_and_leaves_nothing(
     entry: ModelEntry, stub: Stub, weights: Path, tmp_path: Path
 ) -> None:
     stub.faults = Faults(drip=0.02)
-    sources = Sources(weights, cache(tmp_path))
+    sources = Sources(weights, patient(tmp_path))
     first, second = sources.fetch(entry), sources.fetch(entry)
     next(first), next(second)
     first.close()
@@ -224,11 +230,11 @@ def test_a_full_disk(entry: ModelEntry, weights: Path, tmp_path: Path) -> None:
 def test_bytes_that_changed_in_the_cache_are_fetched_anew(
     entry: ModelEntry, stub: Stub, weights: Path, tmp_path: Path
 ) -> None:
-    folder = Sources(weights, cache(tmp_path)).resolve(entry).folder
+    folder = Sources(weights, patient(tmp_path)).resolve(entry).folder
     path = (folder / WEIGHTS).resolve()
     data = path.read_bytes()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    resolved = Sources(weights, cache(tmp_path)).resolve(entry)
+    resolved = Sources(weights, patient(tmp_path)).resolve(entry)
     assert resolved.origin == "hub" and (resolved.folder / WEIGHTS).read_bytes() == data
 
 
@@ -256,7 +262,7 @@ def test_the_command_line_restores_with_the_hub_dead(
     stub.faults = Faults(silent=True)
     began = time.monotonic()
     assert main([*job, "--device", "cpu", "--json"]) == 0
-    assert time.monotonic() - began < offline + 3 + 2 * start_up
+    assert time.monotonic() - began < offline + 3 + 4 * start_up
     told = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
     assert [one["origin"] for one in told] == ["bundled", "bundled"]
     assert "HF_HUB_OFFLINE is set" in told[0]["notices"][0] and "gave no answer" in told[1]["notices"][0]
