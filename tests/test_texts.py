@@ -23,7 +23,7 @@ SAME = {"Demoire", "English", "中文", "100 %", "× 1", "× 2", "× 4", "× 8",
 #: Keys that are put together from a prefix and a name.
 PREFIXES = (
     *("control.device.", "control.format.", "family.", "example.", "notice.", "error.class.", "tab.", "run.origin."),
-    *("pane.", "figure.", "sheet.", "simulate."),
+    *("pane.", "figure.", "parcel.", "sheet.", "simulate."),
 )
 
 
@@ -54,7 +54,7 @@ def used_keys() -> set[str]:
         for text in sources(pattern).values()
         for key in quoted.findall(text)
     }
-    return {key for key in found if key.split(".")[0] in kinds and key not in ("page.css",)}
+    return {key for key in found if key.split(".")[0] in kinds and key not in ("sheet.png", "sheet.pdf")}
 
 
 def test_every_key_that_is_used_exists_and_every_text_is_used() -> None:
