@@ -17,6 +17,7 @@ from demoire.picture import Limits, Picture
 from demoire.restore import Restored
 from demoire.ui import share_links
 from demoire.ui.share_links import Links
+from demoire.ui.share_panel import _asked
 from demoire.ui.views import Views
 from demoire.ui.visits import Photo, Reference, Result, Work
 
@@ -167,3 +168,10 @@ def test_views_of_earlier_versions_fall_back(place: Place, monkeypatch: pytest.M
     _, shown = place.links.open(receipt.id)
     assert shown.view == ViewState()
     assert shown.panes[0].run == Run("cnn", "", "", "", "", 0, 0.0)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"view": null, "original": true}', '{"view": {"zoom": "x"}}', "\0"])
+def test_what_a_browser_says_is_read_with_care(text: str) -> None:
+    """What is not as agreed shares less, not more."""
+    assert _asked(text) == (ViewState(), False)
+    assert _asked('{"view": {"zoom": 2}, "original": true}') == (ViewState(zoom=2), True)

@@ -1,7 +1,7 @@
 """In the restore tab: the dialog that makes a link, and the settings that one brings along (``/?with=<id>``)."""
 
 import json
-from functools import partial
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -28,15 +28,16 @@ def build(kit: Kit, desk: Desk, bench: Bench) -> None:
     links = desk.links
     panel = kit.own("share", props={"days": links.library.settings.days})
     handlers = _Handlers(links, bench)
-    quiet: partial[dict[str, Any]] = partial(dict, show_progress="hidden", api_visibility="private")
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    making: dict[str, Any] = {**quiet, "concurrency_id": MAKING_LANE, "concurrency_limit": 1}
     made = panel.make(
         handlers.make,
         [bench.run, bench.visit, *bench.settings],
         panel,
         js="(ask, ...rest) => [window.demoire.shareAsk(), ...rest]",
-        **quiet(concurrency_id=MAKING_LANE, concurrency_limit=1),
+        **making,
     )
-    revoked = panel.revoke(handlers.revoke, None, panel, **quiet(concurrency_id=MAKING_LANE))
+    revoked = panel.revoke(handlers.revoke, None, panel, **making)
     for event in (made, revoked):
         event.failure(None, js="() => window.demoire.tell('share-broken')", api_visibility="private")
     if Context.root_block is not None:
@@ -45,7 +46,8 @@ def build(kit: Kit, desk: Desk, bench: Bench) -> None:
             [bench.run],
             bench.settings,
             js="() => [window.demoire.linkAsk('with') ?? '']",
-            **quiet(queue=False),
+            queue=False,
+            **quiet,
         )
 
 
@@ -58,12 +60,11 @@ class _Handlers:
 
     def make(self, ask: str, visit: Visit | None, *values: Any) -> Told:
         """Stores what the visitor sees and tells the link and its key, or why there is none."""
-        asked = json.loads(ask)
+        view, original = _asked(ask)
         try:
             if visit is None or visit.work is None:
                 raise OutputError("There is nothing to share yet; restore a photo first.")
             settings = self._bench.describe(values)
-            view, original = _view(asked.get("view")), asked.get("original") is True
             receipt = self._links.share(visit.work, settings, view, with_original=original)
         except DemoireError as error:
             return status("ask", {"error": error_texts(error)})
@@ -82,14 +83,16 @@ class _Handlers:
 
     def use_settings(self, share_id: str) -> list[Any]:
         """The settings of a link; without one, and for one that is gone, they stay as they are."""
-        try:
-            return self._bench.updates(self._links.library.look(share_id).settings)
-        except DemoireError:
-            return [gr.skip() for _ in self._bench.settings]
+        if share_id:  # most visitors come without: the store is not asked
+            with suppress(DemoireError):
+                return self._bench.updates(self._links.library.look(share_id).settings)
+        return [gr.skip() for _ in self._bench.settings]
 
 
-def _view(data: object) -> ViewState:
+def _asked(text: str) -> tuple[ViewState, bool]:
+    """How the pictures are looked at, and whether the original is shared, too: only if the browser clearly says so."""
     try:
-        return ViewState.read(data)
-    except DataError:
-        return ViewState()
+        asked = json.loads(text)
+        return ViewState.read(asked["view"]), asked["original"] is True
+    except (ValueError, TypeError, KeyError, DataError):
+        return ViewState(), False

@@ -1,6 +1,5 @@
 """What a link opens (``/?r=<id>``): the same pictures at the same place; or that it is gone."""
 
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -25,11 +24,10 @@ def build(kit: Kit, links: Links) -> None:
         pictures = viewer(kit, "shared")
         foot = kit.own("shared_foot")
     section, shown = _Section(links), [head, pictures, foot]
-    quiet: partial[dict[str, Any]] = partial(
-        dict, show_progress="hidden", api_visibility="private", concurrency_id=OPENING_LANE
-    )
-    opened = head.open(section.open, None, shown, **quiet(concurrency_limit=1))
-    revoked = foot.revoke(section.revoke, None, shown, **quiet())
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    quiet |= {"concurrency_id": OPENING_LANE, "concurrency_limit": 1}
+    opened = head.open(section.open, None, shown, **quiet)
+    revoked = foot.revoke(section.revoke, None, shown, **quiet)
     for event in (opened, revoked):
         event.failure(None, js="() => window.demoire.tell('share-broken')", api_visibility="private")
     if Context.root_block is not None:
