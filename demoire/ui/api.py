@@ -107,7 +107,7 @@ class _Calls:
                 raise UnknownNameError.nearest("language", language, LANGUAGES)
             compared = self._compared(self._picture(photo), entries, reference)
             folder = _folder()
-            sheet = folder / "sheet.pdf"
+            sheet = folder / f"{Path(output_name(compared.photo.name, 'png')).stem}_sheet.pdf"
             compared.write_sheets([sheet], language)
             paths = [_written(outcome, folder) for outcome in compared.outcomes]
         except DemoireError as error:
