@@ -34,7 +34,7 @@ class Hub:
     recipes: dict[str, list[tuple[str, int, int, int]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     broken: int | None = None
-    age: float = 0.0
+    unknown_when_empty: bool = False
 
     def size_of(self, digest: str) -> int:
         return sum(length for _, length, _, _ in self.recipes[digest])
@@ -144,13 +144,15 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if call.startswith("tree"):
                 prefix = call.removeprefix("tree").strip("/")
                 found = [path for path in hub.files if path.startswith(f"{prefix}/")]
+                if not found and hub.unknown_when_empty:
+                    return self._answer({"error": "no such folder"}, 404, X_Error_Code="EntryNotFound")
                 return self._answer([self._entry(path) for path in sorted(found)])
             return self._answer({"error": call}, 404)
 
         def _operation(self, operation: dict[str, str]) -> None:
             if operation["type"] == "addFile":
                 digest = operation["xetHash"]
-                hub.files[operation["path"]] = (digest, hub.size_of(digest), time.time() - hub.age)
+                hub.files[operation["path"]] = (digest, hub.size_of(digest), time.time())
             else:
                 assert operation["type"] == "deleteFile"
                 hub.files.pop(operation["path"], None)

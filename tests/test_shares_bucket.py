@@ -51,7 +51,9 @@ def test_what_is_shared_comes_back_exactly_on_another_machine(hub: Hub, tmp_path
     assert [(entry.id, entry.state) for entry in other.entries()] == [(receipt.id, "ok")]
 
 
-def test_wrong_deleted_and_expired_get_the_same_answer(hub: Hub) -> None:
+@pytest.mark.parametrize("unknown", [False, True])
+def test_wrong_deleted_and_expired_get_the_same_answer(unknown: bool, hub: Hub) -> None:
+    hub.unknown_when_empty = unknown
     clock = Clock()
     shared = bucket_library(hub, clock)
     one, two = shared.share(draft()), shared.share(draft())

@@ -42,14 +42,14 @@ def _explained(bucket: str) -> Iterator[None]:
             f"There is no bucket '{bucket}', or the token may not see it; create it with "
             f"'hf buckets create {bucket} --private' and set HF_TOKEN."
         ) from error
+    except EntryNotFoundError as error:
+        raise FileNotFoundError(str(error)) from error
     except HfHubHTTPError as error:
         status = error.response.status_code
         if status >= 500:
             raise ConnectionError(f"status {status}") from error
         hint = "set HF_TOKEN to a token that may write there" if status in (401, 403) else "try again later"
         raise StoreError(f"The Hub refused a call about the bucket '{bucket}' (status {status}); {hint}.") from error
-    except EntryNotFoundError as error:
-        raise FileNotFoundError(str(error)) from error
     except httpx2.HTTPError as error:
         raise ConnectionError(str(error)) from error
 
@@ -104,7 +104,8 @@ class HubBucket:
         """All files below ``folder``, by path."""
         from huggingface_hub import BucketFile
 
-        with self._call():
+        tree: list[object] = []
+        with contextlib.suppress(FileNotFoundError), self._call():  # a folder without files may be unknown to the Hub
             tree = list(self._api().list_bucket_tree(self._bucket, folder, recursive=True))
         return {entry.path: _remote_file(entry) for entry in tree if isinstance(entry, BucketFile)}
 
