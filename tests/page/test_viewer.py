@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from looks import VIEWER, Bytes, assert_shows, canvas, expected, moved, place, settled
+from looks import VIEWER, Bytes, Place, assert_shows, canvas, expected, moved, place, settled
 from PIL import Image
 from visitors import DESKTOP, PHONE, Invite, Visitor
 
@@ -110,23 +110,24 @@ def test_magnification_is_typed_within_its_bounds(visit: Invite, noise: Path) ->
     assert visitor.page.input_value(f"{VIEWER} .zoom") == "100 %"
 
 
+def pressed(visitor: Visitor, key: str) -> Place:
+    """Where the panes are after a key that moves them."""
+    start = place(visitor)
+    visitor.page.keyboard.press(key)
+    return moved(visitor, start)
+
+
 def test_everything_can_be_done_by_keys(visit: Invite, noise: Path, tmp_path: Path) -> None:
     visitor = visit()
     compared(visitor, noise, tmp_path)
     page = visitor.page
-    stage = page.locator(KEYS)
-    stage.focus()
+    page.locator(KEYS).focus()
     start = settled(visitor)
-    page.keyboard.press("ArrowRight")
-    assert moved(visitor, start) == (start.left + 64, start.top, 1)
-    page.keyboard.press("Shift+ArrowLeft")
-    assert moved(visitor, place(visitor))[0] < start.left
-    page.keyboard.press("+")
-    assert moved(visitor, place(visitor)).scale == 1.5
-    page.keyboard.press("0")
-    assert moved(visitor, place(visitor)).scale < 1
-    page.keyboard.press("1")
-    assert moved(visitor, place(visitor)).scale == 1
+    assert pressed(visitor, "ArrowRight") == (start.left + 64, start.top, 1)
+    assert pressed(visitor, "Shift+ArrowLeft").left < start.left
+    assert pressed(visitor, "+").scale == 1.5
+    assert pressed(visitor, "0").scale < 1
+    assert pressed(visitor, "1").scale == 1
     for key, name in {"s": "split", "b": "blink", "d": "difference"}.items():
         page.keyboard.press(key)
         page.wait_for_selector(f"{KEYS}[data-mode={name}]")
