@@ -34,12 +34,17 @@ class Limits:
         Raises:
             DemoireError: a value is not a positive number.
         """
-        pixels = _positive(environment, "DEMOIRE_MAX_MEGAPIXELS", cls.max_pixels / 1e6)
-        size = _positive(environment, "DEMOIRE_MAX_MEGABYTES", cls.max_bytes / (1 << 20))
+        pixels = positive_setting(environment, "DEMOIRE_MAX_MEGAPIXELS", cls.max_pixels / 1e6)
+        size = positive_setting(environment, "DEMOIRE_MAX_MEGABYTES", cls.max_bytes / (1 << 20))
         return cls(max_pixels=round(pixels * 1e6), max_bytes=round(size * (1 << 20)))
 
 
-def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
+def positive_setting(environment: Mapping[str, str], name: str, default: float) -> float:
+    """The number that the environment gives ``name``, or ``default`` where it gives none.
+
+    Raises:
+        DemoireError: it is not a positive number.
+    """
     text = environment.get(name)
     if not text:
         return default

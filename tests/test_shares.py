@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from shares import START, Clock, draft, library, photo, pixels
 
-from demoire.errors import LinkGoneError, OutputError, StoreError, StoreFullError, WrongKeyError
+from demoire.errors import DemoireError, LinkGoneError, OutputError, StoreError, StoreFullError, WrongKeyError
 from demoire.images import decode
 from demoire.picture import Picture
 from demoire.shares import Draft, DraftPane, ShareSettings, open_library
@@ -338,7 +338,7 @@ def test_settings_come_from_the_environment(tmp_path: Path) -> None:
         ("DEMOIRE_SHARES_COUNT", "0"),
         ("DEMOIRE_PUBLIC_URL", "x.org"),
     ):
-        with pytest.raises(StoreError, match=name):
+        with pytest.raises(DemoireError, match=name):
             ShareSettings.from_environment({name: value})
 
 

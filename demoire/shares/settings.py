@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demoire.errors import StoreError
+from demoire.picture import positive_setting
 
 #: Seconds of a day.
 DAY = 86_400
@@ -43,11 +44,11 @@ class ShareSettings:
         """Reads ``DEMOIRE_SHARES``, ``_DAYS``, ``_MEGABYTES`` and ``_COUNT`` after it, and ``DEMOIRE_PUBLIC_URL``.
 
         Raises:
-            StoreError: a value is not as it should be.
+            DemoireError: a value is not as it should be.
         """
-        days = _positive(environment, "DEMOIRE_SHARES_DAYS", 30.0)
-        megabytes = _positive(environment, "DEMOIRE_SHARES_MEGABYTES", 4096.0)
-        count = _positive(environment, "DEMOIRE_SHARES_COUNT", 500.0)
+        days = positive_setting(environment, "DEMOIRE_SHARES_DAYS", 30.0)
+        megabytes = positive_setting(environment, "DEMOIRE_SHARES_MEGABYTES", 4096.0)
+        count = positive_setting(environment, "DEMOIRE_SHARES_COUNT", 500.0)
         return cls(
             place=environment.get("DEMOIRE_SHARES") or str(data_folder(environment) / "demoire" / "shares"),
             lifetime=days * DAY,
@@ -55,19 +56,6 @@ class ShareSettings:
             max_count=math.ceil(count),
             public_url=_public_url(environment),
         )
-
-
-def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
-    text = environment.get(name)
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e9:
-        raise StoreError(f"The setting {name} must be a positive number, not '{text}'; correct it or remove it.")
-    return value
 
 
 def data_folder(environment: Mapping[str, str], platform: str = sys.platform) -> Path:
