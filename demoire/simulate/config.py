@@ -34,10 +34,10 @@ class SimulatorConfig:
     resonant_share: float = 0.5
     resonance_width: float = 0.06
     reductions: tuple[tuple[float, float, float, float], ...] = (
-        (0.25, 1.0, 1.0, 1.0),
-        (0.25, 1.0, 2.0, 1.15),
-        (0.20, 2.0, 3.5, 1.3),
-        (0.30, 3.0, 4.5, 1.8),
+        (0.42, 1.0, 1.0, 1.0),
+        (0.30, 1.0, 2.0, 1.15),
+        (0.16, 2.0, 3.0, 1.3),
+        (0.12, 2.5, 4.0, 1.8),
     )
     frame: Range = (2600, 4200)
     perspective: Range = (0.0, 0.16)
@@ -73,14 +73,14 @@ class SimulatorConfig:
     contrast: Range = (-0.15, 0.45)
     luma_denoise: Range = (0.0, 0.65)
     chroma_denoise: Range = (0.6, 2.6)
-    wide_chroma_share: float = 0.8
+    wide_chroma_share: float = 0.0
     chroma_radius: Range = (4, 32)
     sharpening: Range = (0.0, 1.0)
     resizers: tuple[tuple[str, float], ...] = (
-        ("area", 0.12),
-        ("bicubic", 0.17),
-        ("bilinear", 0.11),
-        ("plain_bilinear", 0.6),
+        ("area", 0.2),
+        ("bicubic", 0.25),
+        ("bilinear", 0.15),
+        ("plain_bilinear", 0.4),
     )
     jpeg_quality: tuple[int, int] = (72, 97)
     jpeg_passes: tuple[tuple[int, float], ...] = ((0, 0.15), (1, 0.6), (2, 0.25))
