@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,10 @@ def test_a_model_is_fetched_when_it_is_picked(
     stub.faults = Faults(drip=0.02)
     visitor.page.click("#restore")
     visitor.page.wait_for_function("() => / MB/.test(document.querySelector('.state-text')?.textContent ?? '')")
-    assert stub.asked("GET")
+    end = time.monotonic() + 120
+    while not stub.asked("GET") and time.monotonic() < end:
+        visitor.page.wait_for_timeout(50)
+    assert stub.asked("GET"), "it is on its way"
     visitor.page.click("#cancel")
     visitor.reach("cancelled")
     stub.faults = Faults()
