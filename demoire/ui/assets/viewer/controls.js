@@ -8,7 +8,7 @@ export class Controls {
     Object.assign(this, { page, root, acts });
     this.find = (name) => root.querySelector(name);
     this.all = (name) => [...root.querySelectorAll(name)];
-    for (const button of this.all("[data-mode]")) button.addEventListener("click", () => acts.mode(button.dataset.mode, true));
+    for (const button of this.all(".modes button")) button.addEventListener("click", () => acts.mode(button.dataset.mode, true));
     for (const side of ["a", "b"]) {
       const select = this.find(`.pick-${side}`);
       select.addEventListener("change", () => acts.pick(side, select.value));
@@ -28,7 +28,7 @@ export class Controls {
   }
 
   show(view, panes, scale) {
-    for (const button of this.all("[data-mode]")) {
+    for (const button of this.all(".modes button")) {
       button.setAttribute("aria-pressed", String(button.dataset.mode === view.mode));
       button.disabled = button.dataset.mode !== "side" && panes.length < 2;
     }
