@@ -19,7 +19,7 @@ from demoire.tiling import predict_image
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
 from demoire.training.content import Entry
-from demoire.training.export import Touches, load_run, measure_halo, read_photo, write_model
+from demoire.training.export import Touches, load_runs, measure_halo, read_photo, write_model
 from demoire.training.loop import Precision, Trainer, TrainOptions, learning_rate
 from demoire.training.losses import LOSSES, gate_loss
 from demoire.training.pool import CapturePool, PoolConfig, fill_pool
@@ -190,11 +190,18 @@ def test_export_makes_a_model_that_loads_and_tiles_as_measured(content: Path, tm
     with torch.no_grad():
         trainer.average.head.weight.normal_(std=0.05)
     trainer.save()
-    opened = load_run(tmp_path / "run", preset, Touches(gate_shift=1.5)).module.gate.bias
-    trained = load_run(tmp_path / "run", preset)
+    opened = load_runs([tmp_path / "run"], preset, Touches(gate_shift=1.5)).module.gate.bias
+    trained = load_runs([tmp_path / "run"], preset)
     assert torch.allclose(opened, trained.module.gate.bias + 1.5)
     photo = torch.rand(3, 120, 250)
-    more = load_run(tmp_path / "run", preset, Touches(gain=1.5)).module
+    tensors, progress, settings = checkpoint.load(tmp_path / "run" / "checkpoint")
+    tensors["average.gate.bias"] += 1
+    checkpoint.save(tmp_path / "other" / "checkpoint", tensors, progress, settings)
+    mean = load_runs([tmp_path / "run", tmp_path / "other"], preset)
+    assert mean.runs == 2
+    assert torch.allclose(mean.module.gate.bias, trained.module.gate.bias + 0.5)
+    assert torch.equal(mean.module.head.weight, trained.module.head.weight)
+    more = load_runs([tmp_path / "run"], preset, Touches(gain=1.5)).module
     before, after = (predict_image(m, photo, m.needs.size_multiple, 0) - photo for m in (trained.module, more))
     assert torch.allclose(after, 1.5 * before, atol=1e-6)
     assert before.abs().max() > 0.001

@@ -7,14 +7,21 @@ from demoire.catalog import WEIGHTS
 from demoire.errors import DataError
 from demoire.training.card import Figures, write_card
 from demoire.training.content import ContentStore, read_index
-from demoire.training.export import Touches, load_run, read_photo, write_model
+from demoire.training.export import Touches, load_runs, read_photo, write_model
 from demoire.training.presets import PRESETS, find_preset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of ``export``."""
     parser.add_argument("--preset", default="cnn", help=f"what was trained: {', '.join(PRESETS)} (default %(default)s)")
-    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the training's folder")
+    parser.add_argument(
+        "--run",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="the training's folder; of several, the last one first, the mean of the weights is taken",
+    )
     parser.add_argument(
         "--content", type=Path, required=True, metavar="POOL", help="its content store; the card names it"
     )
@@ -50,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes config, weights, card and the catalogue's line."""
     preset = find_preset(args.preset)
-    trained = load_run(args.run, preset, Touches(args.gate_shift, args.gain))
+    trained = load_runs(args.run, preset, Touches(args.gate_shift, args.gain))
     preset.task.finish(trained.module, ContentStore(args.content, "val"), preset.simulator)
     entry = write_model(trained, preset, [read_photo(p) for p in args.photos], args.output, args.licence)
     figures = [_figures(text) for text in args.figures]

@@ -183,11 +183,12 @@ def _cell(key: str, value: float | None) -> str:
 def _training(preset: Preset, trained: Trained, history: str) -> str:
     progress, touches = trained.progress, trained.touches.options()
     crops = progress.step * preset.batch
+    runs = " ".join(["RUN", *(f"EARLIER_RUN_{number}" for number in range(1, trained.runs))])
     return f"""## Training
 
     python -m demoire prepare --content CONTENT -o POOL
     python -m demoire train --preset {preset.model_id} --content POOL --run RUN --steps {progress.step}
-    python -m demoire export --preset {preset.model_id} --run RUN --content POOL --photos PHOTO...{touches}
+    python -m demoire export --preset {preset.model_id} --run {runs} --content POOL --photos PHOTO...{touches}
 
 {progress.step} steps of {preset.batch} crops of {preset.crop} px ({crops / 1000:.0f} thousand crops),
 {progress.seconds / 60:.0f} minutes of steps; loss: {preset.task.loss_name} (no pretrained network). Only simulated

@@ -46,22 +46,40 @@ class Touches:
 
 @dataclass(frozen=True)
 class Trained:
-    """The averaged weights of a training, on the CPU, and where the training stood."""
+    """The averaged weights of one training or of several, on the CPU, and where the (first) training stood."""
 
     module: nn.Module
     progress: Progress
     touches: Touches = Touches()
+    runs: int = 1
 
 
-def load_run(run: Path, preset: Preset, touches: Touches = Touches()) -> Trained:
-    """Reads the checkpoint of a training of ``preset``.
+def load_runs(runs: Sequence[Path], preset: Preset, touches: Touches = Touches()) -> Trained:
+    """Reads the checkpoints of trainings of ``preset`` and takes the mean of their weights.
+
+    Such a mean does better than each of several trainings that began with the same weights (Wortsman et al., Model
+    soups, ICML 2022).
 
     Args:
+        runs: folders of trainings, the last one first: its progress is told.
         touches: what is changed in the weights of a restoring network.
 
     Raises:
         DataError: there is none, it is damaged, or it is of another network.
     """
+    parts = [_load_run(run, preset) for run in runs]
+    module, progress = parts[0]
+    states = [part.state_dict() for part, _ in parts]
+    module.load_state_dict({k: torch.stack([state[k] for state in states]).mean(0) for k in states[0]})
+    module.requires_grad_(False).eval()
+    if isinstance(module, UNet):
+        module.gate.bias.add_(touches.gate_shift)  # type: ignore[union-attr]
+        for parameter in module.head.parameters():
+            parameter.mul_(touches.gain)
+    return Trained(module, progress, touches, len(runs))
+
+
+def _load_run(run: Path, preset: Preset) -> tuple[nn.Module, Progress]:
     found = checkpoint.load(run / "checkpoint")
     if found is None:
         raise DataError(f"There is no checkpoint in {run}; run train first, with --run {run}.")
@@ -73,12 +91,7 @@ def load_run(run: Path, preset: Preset, touches: Touches = Touches()) -> Trained
         raise DataError(
             f"The checkpoint in {run} is of another network than the preset's; give its own preset."
         ) from error
-    module.requires_grad_(False).eval()
-    if isinstance(module, UNet):
-        module.gate.bias.add_(touches.gate_shift)  # type: ignore[union-attr]
-        for parameter in module.head.parameters():
-            parameter.mul_(touches.gain)
-    return Trained(module, progress, touches)
+    return module, progress
 
 
 def read_photo(path: Path) -> Tensor:
