@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 CHINESE = re.compile("[\u4e00-\u9fff]")
 #: What is the same in both languages: names, kinds of file, units, and what the run line quotes.
 SAME = re.compile(
-    r"Demoire|English|JPEG|PNG|WebP|TIFF|HEIC|AVIF|BMP|GIF|PDF|ZIP|MB|MP/s|CPU|CUDA|MPS|NVIDIA|Apple|CNN|RNN|GAN|Shift|Esc"
+    r"Demoire|English|JPEG|PNG|WebP|TIFF|HEIC|AVIF|BMP|GIF|PDF|ZIP|MB|MP/s|kMAC/px|CPU|CUDA|MPS|NVIDIA|Apple|CNN|RNN|GAN|Shift|Esc"
     r"|cnn-fast|cpu|float32|other(_demoired)?\.jpg"
 )
 
