@@ -128,7 +128,7 @@ def measure_local_halo(module: nn.Module, photo: Tensor) -> int:
     Around the middle of ``photo`` (3, H, W) all that is further than the halo is mirrored, which leaves averages as
     they were; then the middle may change by a quarter of a step of 8 bits on average.
     """
-    side = min(2 * _HALOS[-1] + _CORE, *photo.shape[1:]) // 32 * 32
+    side = min(2 * _HALOS[-1] + 3 * _CORE, *photo.shape[1:]) // 32 * 32
     crop = photo[None, :, :side, :side]
     middle = slice((side - _CORE) // 2, (side + _CORE) // 2)
     with torch.inference_mode():
