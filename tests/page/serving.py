@@ -31,7 +31,7 @@ def _environment(folder: Path, port: int, settings: Mapping[str, str]) -> dict[s
         "GRADIO_ANALYTICS_ENABLED": "False",
         "TMPDIR": str(folder),
         "HF_HUB_OFFLINE": "1",
-        "DEMOIRE_MAX_MEGAPIXELS": "30",
+        "DEMOIRE_MAX_MEGAPIXELS": "45",
         "DEMOIRE_MAX_MEGABYTES": "40",
         "DEMOIRE_SHARES": str(folder / "shares"),
         **settings,

@@ -93,7 +93,7 @@ def test_an_example_is_one_click_away(visit: Invite) -> None:
 def _one_works_one_is_ready(visit: Invite, photos: dict[str, Path], tmp_path: Path) -> tuple[Visitor, Visitor]:
     """Two visitors: the first restores a large photo, the second has given a small one."""
     large = tmp_path / "large.jpg"
-    Image.fromarray(banded(4600, 6000)).save(large, quality=70)
+    Image.fromarray(banded(5200, 8000)).save(large, quality=70)
     first, second = visit(), visit()
     first.give(large)
     second.give(photos["other"])
