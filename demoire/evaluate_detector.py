@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu, spearmanr
 
-from demoire.detect import CELL, FULL_STRENGTH, Detection, detect
+from demoire.detect import FULL_STRENGTH, Detection, detect
 from demoire.errors import DataError
 from demoire.loading import ModelCache
 from demoire.metrics import Reference, photometric_fit, to_float
@@ -23,11 +23,10 @@ from demoire.simulate.capture import local_rms
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.content import ContentStore
 from demoire.training.labels import from_rms, visible
-from demoire.training.pool import VALIDATION_SEED, render_batch
+from demoire.training.pool import VALIDATION_SEED, render_batch, to_bytes
 from demoire.training.textures import draw_texture
 
 _TEXTURE_SEED = 30_000_001
-_STRENGTH_OF = np.sqrt(2) * 255 / FULL_STRENGTH
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ def score_pairs(pairs: Iterable[PairFiles], models: ModelCache) -> list[Scored]:
         moire, clean = pair.load()
         reference = Reference(clean)
         fitted = photometric_fit(to_float(moire), reference)
-        truth = float(_rms(fitted - to_float(clean)).mean() * _STRENGTH_OF)
+        difference = torch.from_numpy(fitted - to_float(clean)).permute(2, 0, 1)[None]
+        truth = float(from_rms(local_rms(difference)).mean()) * 255 / FULL_STRENGTH
         scored.append(Scored(f"{pair.key} moire", True, detect(Picture(moire), models), truth))
         scored.append(Scored(f"{pair.key} clean", False, detect(Picture(clean), models)))
     return scored
@@ -106,7 +106,7 @@ def simulated_cases(content: Path, simulator: SimulatorConfig, count: int, side:
         seed = (VALIDATION_SEED, 1, number)
         captures = render_batch(store, simulator, seed, 1, side, torch.device("cpu"), labels=True)
         amplitude = from_rms(captures.amplitude)
-        pixels = (captures.moire[0].permute(1, 2, 0) * 255).round().byte().numpy()
+        pixels = to_bytes(captures.moire)[0]
         cases.append(
             SimulatedCase(
                 f"capture {number}", pixels, visible(amplitude)[0, 0].numpy(), (amplitude[0, 0] * 255).numpy()
@@ -154,10 +154,3 @@ def summarise(scored: Sequence[Scored], mask_iou: float | None = None) -> Detect
         strength_correlation=float(spearmanr(*zip(*known, strict=True)).statistic) if len(known) > 2 else None,
         mask_iou=mask_iou,
     )
-
-
-def _rms(difference: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Local RMS of a difference (H, W, 3), as the simulator measures it, at 1/``CELL`` of its size."""
-    tensor = torch.from_numpy(np.ascontiguousarray(difference.transpose(2, 0, 1)))[None].float()
-    rms: NDArray[np.float32] = torch.nn.functional.avg_pool2d(local_rms(tensor), CELL)[0, 0].numpy()
-    return rms

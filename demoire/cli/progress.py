@@ -15,10 +15,10 @@ _CELLS = 24
 class ProgressBar:
     """One line that is drawn over again for each step, and wiped at the end."""
 
-    def __init__(self, label: str, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, label: str, stream: TextIO | None = None) -> None:
         self._label = label if len(label) <= 32 else label[:29] + "..."
-        self._stream = stream
-        self._active = stream.isatty()
+        self._stream = stream or sys.stderr  # as it is now, not as it was when this module was imported
+        self._active = self._stream.isatty()
         self._width = 0
 
     def show(self, done: int, total: int, text: str) -> None:

@@ -54,14 +54,14 @@ def _report(args: argparse.Namespace) -> int:
     """Draws the spectra of moire and prints their medians."""
     if not (args.pairs and args.content):
         raise DataError("--report compares real pairs with captures of a store: give --pairs DIR and --content POOL.")
-    from demoire.pairs import find_pairs, spread
+    from demoire.pairs import find_pairs
     from demoire.realism import SIGMAS, Spectrum, draw_report, moire_spectrum, simulated_pairs, spread_of
 
     def first(pairs: Iterable[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> list[Spectrum]:
         found = (moire_spectrum(moire, clean) for moire, clean in pairs)
         return list(islice((spectrum for spectrum in found if spectrum is not None), args.count))
 
-    real = first(files.load() for files in spread(find_pairs(args.pairs), None))
+    real = first(files.load() for files in find_pairs(args.pairs))
     if not real:
         raise DataError(f"No clean picture in {args.pairs} has flat areas to measure moire in; give other pairs.")
     spreads = {"real": spread_of(real)}

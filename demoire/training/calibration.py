@@ -67,9 +67,7 @@ def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, 
         add(_tensor(store.crop(rng, SIDE, SIDE)), False)
         if number % 2:
             add(_tensor(draw_texture(rng, SIDE, SIDE)), False)
-    with torch.enable_grad():
-        scale, shift = platt_scaling(torch.stack(logits), torch.tensor(positive))
-    model.calibration.copy_(torch.tensor([scale, shift]))
+    _set_calibration(model, logits, positive)
 
 
 @torch.no_grad()
@@ -91,6 +89,10 @@ def calibrate_discriminator(
         for candidate, label in ((pair.clean, True), (restored, False)):
             logits.append(model(candidate, pair.moire).mean())
             positive.append(label)
+    _set_calibration(model, logits, positive)
+
+
+def _set_calibration(model: Detector | Discriminator, logits: list[Tensor], positive: list[bool]) -> None:
     with torch.enable_grad():
         scale, shift = platt_scaling(torch.stack(logits), torch.tensor(positive))
     model.calibration.copy_(torch.tensor([scale, shift]))

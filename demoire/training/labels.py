@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from demoire.detect import CELL
 from demoire.simulate.capture import VISIBLE, local_rms
 
 NOISY = 4.0 / 255
 """Local RMS below which the difference of a capture and its target counts as noise and JPEG: with this the mask agrees
 best with the one that is rendered without them (intersection over union .89 on 20 captures)."""
 PEAK = math.sqrt(2)
-CELL = 4
 
 
 def amplitude_label(moire: Tensor, clean: Tensor, least: float = NOISY) -> Tensor:
