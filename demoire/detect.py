@@ -1,6 +1,7 @@
 """Is there moire in a picture, how strong, and where? A frozen answer from the detector."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,17 +53,22 @@ class Detection:
         return next(name for least, name in _LEVELS if self.strength >= least)
 
 
-def detect(picture: Picture, models: "ModelCache | None" = None) -> Detection:
-    """Looks for moire at the picture's own scale, on the CPU; large pictures in windows.
+def detect(
+    picture: Picture, models: "ModelCache | None" = None, cancelled: Callable[[], bool] | None = None
+) -> Detection:
+    """Looks for moire at the picture's own scale, on the CPU; large pictures in windows. ``cancelled`` is asked often.
 
     Raises:
         UnknownNameError, WeightsError: as ``load_model``.
+        CancelledError: ``cancelled`` said so.
     """
     from demoire.loading import ModelCache
     from demoire.look import look
+    from demoire.stop import Stop
 
     started = time.monotonic()
-    logits, amplitude, mask = look((models or ModelCache()).get(DETECTOR), picture.pixels)
+    with (models or ModelCache()).using(DETECTOR) as loaded:
+        logits, amplitude, mask = look(loaded, picture.pixels, Stop(cancelled=cancelled))
     return conclude(logits, amplitude, mask, time.monotonic() - started)
 
 

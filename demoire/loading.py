@@ -84,7 +84,7 @@ def open_model(resolved: Resolved) -> LoadedModel:
     module.eval().requires_grad_(False)
     _try(module, needs, entry)
     if not entry.macs_per_pixel:  # not in the line of a model that was added
-        entry = replace(entry, macs_per_pixel=round(macs_per_pixel(module), 1))
+        entry = replace(entry, macs_per_pixel=round(macs_per_pixel(module, inputs=needs.frames), 1))
     return LoadedModel(module, needs, entry, resolved.origin, resolved.notice)
 
 
@@ -150,7 +150,7 @@ def _try(module: nn.Module, needs: Needs, entry: ModelEntry) -> None:
     height, width = (-(-side // needs.size_multiple) * needs.size_multiple for side in _TRIAL)
     picture = torch.linspace(0, 1, 3 * height * width).reshape(1, 3, height, width)
     try:
-        output = module(picture)
+        output = module(*[picture] * needs.frames)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise WeightsError(f"The model '{entry.id}' fails on a small picture; choose another model.") from error
     if entry.family not in RESTORING:

@@ -1,8 +1,11 @@
-"""The detector's network over a whole picture."""
+"""Networks that look at whole pictures and give maps: the detector's, and the discriminator's."""
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from demoire.detect import CELL
 from demoire.devices import memory_budget
@@ -10,14 +13,22 @@ from demoire.errors import WeightsError
 from demoire.loading import LoadedModel
 from demoire.memory import largest_area
 from demoire.models.detector import AMPLITUDE_UNIT, Detector
+from demoire.models.discriminator import Discriminator
 from demoire.picture import Samples
-from demoire.tiling import Grid, Layer, plan_within, predict_all
+from demoire.stop import Stop, Watched
+from demoire.tiling import Grid, Layer, Window, plan_within, predict, predict_all
 
 _CPU = torch.device("cpu")
+#: More pixels than these are appraised by samples: 1.5 s on two cores.
+MOST_APPRAISED = 5_000_000
+_SAMPLE = 256  # pixels of a side; as large as what the discriminator was calibrated on
+_BATCH = 4
 
 
 @torch.inference_mode()
-def look(loaded: LoadedModel, pixels: Samples) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+def look(
+    loaded: LoadedModel, pixels: Samples, stop: Stop
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
     """Runs the detector over (H, W, 3) pixels.
 
     Returns:
@@ -26,15 +37,86 @@ def look(loaded: LoadedModel, pixels: Samples) -> tuple[NDArray[np.float32], NDA
 
     Raises:
         WeightsError: the model is no detector.
+        CancelledError: ``stop`` said so.
     """
-    module, needs = loaded.module, loaded.needs
+    module = loaded.module
     if not isinstance(module, Detector):
         raise WeightsError(f"The model '{loaded.entry.id}' does not detect moire; choose one of the family 'detector'.")
-    height, width = pixels.shape[:2]
-    grid = Grid(height, width, needs.size_multiple, needs.halo)
-    area = largest_area(module, needs.size_multiple, memory_budget(_CPU, height * width))
-    maps, features = predict_all(module, [Layer(pixels)], grid, plan_within(grid, area))
+    maps, features = _maps(loaded, [pixels], stop)
     logits = module.judge(features[None])[0]
-    rows, columns = (-(-side // CELL) for side in (height, width))
+    rows, columns = (-(-side // CELL) for side in pixels.shape[:2])
     amplitude, shown = maps[:, :rows, :columns].numpy()
     return logits.numpy(), amplitude * np.float32(AMPLITUDE_UNIT), shown > 0
+
+
+@torch.inference_mode()
+def appraise(loaded: LoadedModel, restored: Samples, photo: Samples, stop: Stop) -> NDArray[np.float32]:
+    """Runs the discriminator over a restored picture beside its photo, both (H, W, 3).
+
+    Returns:
+        the logit that it is a clean picture, for each patch of m x m pixels: (ceil(H/m), ceil(W/m)). Of more than
+        ``MOST_APPRAISED`` pixels only evenly spread squares are looked at; elsewhere it is NaN.
+
+    Raises:
+        WeightsError: the model is no discriminator.
+        CancelledError: ``stop`` said so.
+    """
+    if not isinstance(loaded.module, Discriminator):
+        raise WeightsError(
+            f"The model '{loaded.entry.id}' does not judge results; choose one of the family 'discriminator'."
+        )
+    height, width = photo.shape[:2]
+    multiple = loaded.needs.size_multiple
+    if height * width > MOST_APPRAISED:
+        logits = _sampled(loaded, [restored, photo], stop)
+    else:
+        logits = _maps(loaded, [restored, photo], stop)[0][0]
+    return logits[: -(-height // multiple), : -(-width // multiple)].numpy()
+
+
+def _maps(loaded: LoadedModel, pictures: Sequence[Samples], stop: Stop) -> tuple[Tensor, ...]:
+    """Each output (C, h, w) of the network for the whole padded picture, in as few windows as memory allows."""
+    module, needs = loaded.module, loaded.needs
+    height, width = pictures[0].shape[:2]
+    grid = Grid(height, width, needs.size_multiple, needs.halo)
+    budget = memory_budget(_CPU, height * width)
+    area = largest_area(lambda probe: module(*[probe] * needs.frames), needs.size_multiple, budget)
+    with Watched(stop):
+        return predict_all(module, [Layer(pixels) for pixels in pictures], grid, plan_within(grid, area))
+
+
+def _sampled(loaded: LoadedModel, pictures: Sequence[Samples], stop: Stop) -> Tensor:
+    """The network's one output (h, w) in squares that are spread evenly over the padded picture; elsewhere NaN."""
+    multiple = loaded.needs.size_multiple
+    grid = Grid(*pictures[0].shape[:2], multiple)
+    height, width = grid.padded
+    whole = torch.full((height // multiple, width // multiple), torch.nan)
+    windows = list(_squares(grid))
+    layers = [Layer(pixels) for pixels in pictures]
+    for start in range(0, len(windows), _BATCH):
+        group = windows[start : start + _BATCH]
+        with Watched(stop):
+            found = predict(loaded.module, layers, group, _CPU)
+        for window, (logits,) in zip(group, found, strict=True):
+            top, left, bottom, right = (edge // multiple for edge in window.core)
+            whole[top:bottom, left:right] = logits[0]
+    return whole
+
+
+def _squares(grid: Grid) -> Iterator[Window]:
+    """Windows without margins, together at most ``MOST_APPRAISED`` pixels, each in the middle of its share."""
+    height, width = (min(_SAMPLE, size) for size in grid.padded)
+    most = MOST_APPRAISED // (height * width)
+    apart = (grid.height * grid.width / most) ** 0.5
+    tops = _starts(grid.padded[0], height, min(int(grid.height / apart), most), grid.multiple)
+    lefts = _starts(grid.padded[1], width, most // len(tops), grid.multiple)
+    for top in tops:
+        for left in lefts:
+            box = (top, left, top + height, left + width)
+            yield Window(box, box)
+
+
+def _starts(size: int, side: int, count: int, multiple: int) -> list[int]:
+    """Where ``count`` pieces of ``side`` begin, on multiples; at least one, and no more than fit side by side."""
+    count = min(max(count, 1), size // side)
+    return [int((number + 0.5) * size / count - side / 2) // multiple * multiple for number in range(count)]

@@ -117,7 +117,8 @@ def restore(
         CancelledError: the deadline passed, or ``cancelled`` said so.
     """
     from demoire.loading import ModelCache
-    from demoire.run import Stop, run
+    from demoire.run import run
+    from demoire.stop import Stop
 
     models = models or ModelCache()
     stop = Stop(options.deadline, cancelled)

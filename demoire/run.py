@@ -2,24 +2,23 @@
 
 import copy
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from demoire.catalog import RESTORING, find_model
 from demoire.devices import choose_device, choose_dtype, memory_budget, on_zero_gpu
-from demoire.errors import CancelledError, WeightsError
+from demoire.errors import WeightsError
 from demoire.inference import Lane, Setback, WindowDone, infer
 from demoire.loading import LoadedModel, ModelCache
 from demoire.memory import largest_area
 from demoire.picture import Notice, Picture, Samples
 from demoire.restore import Box, Restored, RestoreOptions, TileDone
+from demoire.stop import Stop, Watched
 from demoire.tiling import Grid, Layer, Predictor, Window, nearest_first, plan_square, plan_within, window_of
 
 _CPU = torch.device("cpu")
@@ -29,53 +28,12 @@ _ZERO_GPU_RATE = 2e12  # multiply-accumulates per second that a ZeroGPU slice su
 _ZERO_GPU_SECONDS = (20, 120)
 
 #: What to say when memory ran out, by what was done about it.
-_SETBACKS = {
+SETBACKS = {
     "batch": Notice("smaller_batch", "Memory ran short, so fewer tiles were computed at once."),
     "tiles": Notice("smaller_tiles", "Memory ran short, so smaller tiles were computed."),
     "device": Notice("other_device", "The memory of the device did not suffice, so the rest was computed on the CPU."),
 }
 _TILED = Notice("tiled_anyway", "This model looks at the whole picture, which was too large; tiles may differ in tone.")
-
-
-class Stop:
-    """Whether a run is to end early: its ``deadline`` in seconds from now, and what ``cancelled`` answers."""
-
-    def __init__(self, deadline: float | None = None, cancelled: Callable[[], bool] | None = None) -> None:
-        self._deadline = deadline
-        self._cancelled = cancelled
-        self._started = time.monotonic()
-
-    def check(self) -> None:
-        """Raises CancelledError where the time is over or somebody wants it to end."""
-        if self._cancelled and self._cancelled():
-            raise CancelledError("The run was cancelled; start it again to go on.")
-        if self._deadline is not None and time.monotonic() - self._started > self._deadline:
-            raise CancelledError(
-                f"The time limit of {self._deadline:g} s passed; choose a faster model or a smaller picture."
-            )
-
-    def __reduce__(self) -> tuple[type["Stop"], tuple[float | None]]:
-        """Travels to another process without the question, which cannot be asked from there."""
-        return Stop, (self._deadline,)
-
-
-class _Watched(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Looks before every operation of this thread whether to stop, so that no large tile has to be waited for."""
-
-    def __init__(self, stop: Stop) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._stop = stop
-
-    def __torch_dispatch__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Runs the operation unless it is time to stop."""
-        self._stop.check()
-        return func(*args, **(kwargs or {}))
 
 
 def estimate_seconds(picture: Picture, options: RestoreOptions, models: ModelCache, stop: Stop) -> int:
@@ -98,22 +56,17 @@ def run(
 def _run(
     picture: Picture, options: RestoreOptions, loaded: LoadedModel, stop: Stop, started: float
 ) -> Generator[TileDone | Restored, None, None]:
+    check_restores(loaded)
     needs = loaded.needs
-    if loaded.entry.family not in RESTORING:
-        raise WeightsError(
-            f"The model '{options.model}' restores no pictures; choose one of the families {', '.join(RESTORING)}."
-        )
-    if needs.frames != 1:
-        raise WeightsError(f"The model '{options.model}' needs {needs.frames} pictures at once; choose another model.")
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, needs.dtype, device)
     grid = Grid(picture.height, picture.width, needs.size_multiple, needs.halo)
-    lanes, windows, notices = _plan(loaded, options, grid, device, dtype, stop)
+    lanes, windows, notices = plan(loaded, options, grid, device, dtype, stop)
     progress = _Progress(picture, windows)
     with closing(infer(lanes, [Layer(picture.pixels)], grid, windows)) as events:
         for event in events:
             if isinstance(event, Setback):
-                notice = _SETBACKS[event.remedy]
+                notice = SETBACKS[event.remedy]
                 notices = notices if notice in notices else (*notices, notice)
                 continue
             device = event.device
@@ -133,7 +86,22 @@ def _run(
     )
 
 
-def _plan(
+def check_restores(loaded: LoadedModel) -> None:
+    """Refuses models that restore no pictures, or not one by one.
+
+    Raises:
+        WeightsError: it is such a one.
+    """
+    if loaded.entry.family not in RESTORING:
+        raise WeightsError(
+            f"The model '{loaded.entry.id}' restores no pictures; choose one of the families {', '.join(RESTORING)}."
+        )
+    frames = loaded.needs.frames
+    if frames != 1:
+        raise WeightsError(f"The model '{loaded.entry.id}' needs {frames} pictures at once; choose another model.")
+
+
+def plan(
     loaded: LoadedModel, options: RestoreOptions, grid: Grid, device: torch.device, dtype: torch.dtype, stop: Stop
 ) -> tuple[list[Lane], list[Window], tuple[Notice, ...]]:
     """The lanes to try, the windows in their order, and what is to be said of them."""
@@ -168,7 +136,7 @@ def _opened(loaded: LoadedModel, device: torch.device, dtype: torch.dtype, stop:
         module = copy.deepcopy(module).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def predictor(*layers: Tensor) -> Tensor:
-        with _Watched(stop), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with Watched(stop), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             result: Tensor = module(*layers)
         return result
 

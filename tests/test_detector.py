@@ -21,6 +21,7 @@ from demoire.models import build_model
 from demoire.models.detector import Detector
 from demoire.picture import Picture
 from demoire.simulate.capture import VISIBLE
+from demoire.stop import Stop
 from demoire.tiling import predict_image
 from demoire.training.calibration import platt_scaling
 from demoire.training.labels import PEAK, add_bands, amplitude_label, visible
@@ -122,7 +123,7 @@ def test_no_mask_is_no_strength() -> None:
 
 def test_another_model_is_refused(weights: Path) -> None:
     with pytest.raises(WeightsError, match="does not detect"):
-        look(load_model("tiny", weights=weights), np.zeros((8, 8, 3), np.uint8))
+        look(load_model("tiny", weights=weights), np.zeros((8, 8, 3), np.uint8), Stop())
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 33), (300, 41)])

@@ -24,7 +24,8 @@ from demoire.loading import LoadedModel, ModelCache, load_model
 from demoire.memory import PeakMemory, bytes_per_pixel, largest_area
 from demoire.picture import Picture
 from demoire.restore import Restored, RestoreOptions, TileDone, restore
-from demoire.run import Stop, estimate_seconds, to_samples
+from demoire.run import estimate_seconds, to_samples
+from demoire.stop import Stop
 from demoire.tiling import Grid, Layer, plan_square, plan_within
 
 CPU = torch.device("cpu")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,3 +56,21 @@ def write_model(
         "bundled": True,
     }
     path.write_text(json.dumps(catalog))
+
+
+DETECTOR_FIELDS = {"channels": (6, 8, 8), "blocks": (0, 1, 1), "evidence": 4, "hidden": 5, "window": 4}
+DISCRIMINATOR_FIELDS = {"channels": (6, 8, 8, 8), "hidden": 6}
+
+
+def write_discriminator(weights: Path, seed: int = 0) -> None:
+    """Adds a small discriminator with random weights, loud enough that patches differ."""
+    import torch
+
+    from demoire.models import build_model
+
+    torch.manual_seed(seed)
+    module = build_model("discriminator", **DISCRIMINATOR_FIELDS)
+    state = dict(module.state_dict())
+    state["calibration"] = torch.tensor([8.0, 0.0])
+    fields = DISCRIMINATOR_FIELDS
+    write_model(weights, "discriminator", state, asdict(module.needs), "discriminator", "discriminator", fields)
