@@ -136,10 +136,11 @@ class Lpips(nn.Module):
 
 
 class VggLoss(nn.Module):
-    """Mean absolute difference of VGG16 features at relu3_3, for training; the features stay frozen.
+    """Relative difference of VGG16 features at relu1_2, relu2_2 and relu3_3, for training; the features stay frozen.
 
-    Reference: Johnson et al., Perceptual Losses for Real-Time Style Transfer and Super-Resolution, ECCV 2016,
-    doi:10.1007/978-3-319-46475-6_43.
+    The mean absolute difference of each layer over the mean of the clean picture's features there, so that all three
+    count alike. Reference: Johnson et al., Perceptual Losses for Real-Time Style Transfer and Super-Resolution, ECCV
+    2016, doi:10.1007/978-3-319-46475-6_43.
     """
 
     def __init__(self) -> None:
@@ -150,8 +151,10 @@ class VggLoss(nn.Module):
     def forward(self, restored: Tensor, clean: Tensor) -> Tensor:
         """A scalar for (N, 3, H, W) RGB pictures in [0, 1]; the gradient flows into ``restored`` alone."""
         with torch.no_grad():
-            wanted = self.features(clean)[-1]
-        return functional.l1_loss(self.features(restored)[-1], wanted)
+            wanted = self.features(clean)
+        pairs = zip(self.features(restored), wanted, strict=True)
+        each = [functional.l1_loss(found, right) / right.mean().clamp(min=EPSILON) for found, right in pairs]
+        return torch.stack(each).mean()
 
 
 def find_folder(option: Path | None = None) -> Path | None:

@@ -120,7 +120,7 @@ def test_fakes_are_of_several_kinds(features: Path) -> None:
         average.gate.bias.fill_(9.0)
     opponent = Opponent(Adversarial(discriminator=SMALL), first, features, 1e-3, torch.device("cpu"))
     moire, clean, restored = torch.full((4, 3, 32, 32), 0.3), torch.rand(4, 3, 32, 32), torch.full((4, 3, 32, 32), 0.9)
-    seen = torch.stack([opponent.fakes(restored, average, moire, clean, step) for step in range(4)]).flatten(0, 1)
+    seen = torch.stack([opponent.fakes(restored, average, moire, clean, step) for step in range(8)]).flatten(0, 1)
     kinds = {round(float(fake.mean()), 2) for fake in seen}
     assert {0.9, 0.5, 0.3} <= kinds
     assert any(0 < float(fake.std()) < float(clean.std()) for fake in seen)

@@ -49,6 +49,7 @@ class Adversarial:
         game: one of ``GAMES``.
         weight, perceptual_weight: of the generator's adversarial loss, and of the VGG16 features' difference, beside
             the task's loss.
+        perceptual_side: of the window of each crop that these features are taken of: they cost many times the network.
         warm_up: share of the schedule in which the discriminator learns alone, and the generator without it.
         finish: share at the end in which the discriminator learns alone, by plain cross entropy, against the averaged
             generator, so that its number means something for the generator that is exported.
@@ -59,7 +60,8 @@ class Adversarial:
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     game: str = "relativistic"
     weight: float = 0.02
-    perceptual_weight: float = 0.05
+    perceptual_weight: float = 0.1
+    perceptual_side: int = 112
     warm_up: float = 0.08
     finish: float = 0.12
     gradient_penalty: float = 1.0
@@ -102,7 +104,8 @@ class Opponent:
     def generator_loss(self, restored: Tensor, moire: Tensor, clean: Tensor, opposed: bool) -> Tensor:
         """What is added to the task's loss: features' difference and, if ``opposed``, the adversarial loss."""
         settings = self.settings
-        loss: Tensor = settings.perceptual_weight * self._features(restored, clean)
+        window = _window(restored, settings.perceptual_side)
+        loss: Tensor = settings.perceptual_weight * self._features(restored[window], clean[window])
         if opposed:
             self.network.requires_grad_(False)
             real, fake = self.network(clean, moire), self.network(restored, moire)
@@ -144,10 +147,23 @@ class Opponent:
         In turn: the generator's result, the averaged generator's, the first generator's; the moire photo itself, or the
         blurred truth.
         """
-        others = (average, self.start)[step % 2](moire).clamp(0, 1)
-        plain_fakes = moire if step // 2 % 2 else blur(clean, [1.5] * len(clean))
-        kinds = (restored.detach().clamp(0, 1), others, restored.detach().clamp(0, 1), plain_fakes)
-        return torch.stack([kinds[(step + i) % len(kinds)][i] for i in range(len(moire))])
+        own = restored.detach().clamp(0, 1)
+        made: list[Tensor] = []
+        for number in range(len(moire)):
+            one, kind = slice(number, number + 1), (step + number) % 4
+            if kind == 1:
+                made.append((average, self.start)[step // 4 % 2](moire[one]).clamp(0, 1))
+            elif kind == 3:
+                made.append(moire[one] if step // 4 % 2 else blur(clean[one], [1.5]))
+            else:
+                made.append(own[one])
+        return torch.cat(made)
+
+
+def _window(pictures: Tensor, side: int) -> tuple[slice, ...]:
+    """A window of this side at a random place, the same in all pictures (N, C, H, W)."""
+    starts = [int(torch.randint(max(size - side, 0) + 1, (1,))) for size in pictures.shape[-2:]]
+    return (slice(None), slice(None), *(slice(start, start + side) for start in starts))
 
 
 def _with_moire(moire: Tensor, clean: Tensor) -> Tensor:

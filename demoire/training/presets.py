@@ -68,6 +68,8 @@ PRESETS: Mapping[str, Preset] = {
         model_id="gan",
         family="gan",
         adversarial=Adversarial(),
+        steps=4_000,
+        crop=192,
         learning_rate=2e-4,
         summary=(
             ("en", "A crisper picture: the same network, trained against a discriminator."),
