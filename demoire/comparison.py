@@ -10,6 +10,8 @@ from demoire.errors import DataError
 Role = Literal["original", "result", "reference", "capture", "target", "mask"]
 #: How panes are compared: all side by side; two with a divider; two in turn; the difference of two.
 Mode = Literal["side", "split", "blink", "difference"]
+#: How far a pane is.
+State = Literal["working", "done", "cancelled", "failed"]
 #: (top, left, bottom, right) in pixels of the picture; bottom and right are exclusive.
 Box = tuple[int, int, int, int]
 
@@ -85,8 +87,9 @@ class Pane:
         run: of a result.
         figures: metric -> value against the reference: "raw" and "fitted" PSNR in dB, "ssim", "bands_left".
         arrived: the parts that are there already, None for all.
-        state: "done", "working" or "cancelled" (what had arrived by then is kept).
+        state: "done", "working", "cancelled" or "failed" (what had arrived by then is kept).
         file: what may be downloaded.
+        problem: why it failed, a sentence in each language.
     """
 
     key: str
@@ -96,8 +99,9 @@ class Pane:
     run: Run | None = None
     figures: dict[str, float] = field(default_factory=dict)
     arrived: tuple[Box, ...] | None = None
-    state: Literal["done", "working", "cancelled"] = "done"
+    state: State = "done"
     file: File | None = None
+    problem: dict[str, str] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """As JSON for the viewer; figures that are no finite numbers are left out."""

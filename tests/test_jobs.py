@@ -3,8 +3,10 @@
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +16,16 @@ from PIL import Image
 
 from demoire.catalog import load_catalog
 from demoire.comparison import Box
-from demoire.errors import DeviceError, PictureError
+from demoire.errors import DeviceError, MemoryShortError, PictureError, WeightsError
 from demoire.images import decode
-from demoire.restore import RestoreOptions
+from demoire.picture import Picture
+from demoire.restore import RestoreOptions, restore
 from demoire.ui.handlers import Ask
 from demoire.ui.job import Finished, Progress, Task, overlap
 from demoire.ui.jobs import Desk, Event, Settings, Started, Waiting
 from demoire.ui.lane import Lane
 from demoire.ui.parcels import NOTHING, Packer
+from demoire.ui.status import done
 from demoire.ui.visits import MOST_RESULTS, Result, Visit, Work
 
 RUN = "run"
@@ -226,6 +230,52 @@ def test_an_error_frees_the_device_and_leaves_no_empty_result(desk: Desk, file: 
         run(desk, visit, work, task(desk, options=RestoreOptions(device="cuda:99")))
     assert work.results == []
     assert isinstance(run(desk, visit, work)[-1], Finished)
+
+
+def test_a_model_that_cannot_be_read_leaves_its_sentence_and_the_others_go_on(desk: Desk, file: Path) -> None:
+    wanted = task(desk, "tiny", "identity")
+    (desk.settings.weights / "tiny" / "model.safetensors").write_bytes(b"damaged")
+    visit, work = opened(desk, file)
+    events = run(desk, visit, work, wanted)
+    assert isinstance(events[-1], Finished)
+    failed, restored = work.results
+    assert (failed.state, restored.state) == ("failed", "done")
+    assert isinstance(failed.error, WeightsError) and failed.arrived == []
+    pane = failed.pane()
+    assert (pane.state, pane.arrived) == ("failed", ()) and set(pane.problem) == {"en", "zh-CN"}
+    assert desk.write_downloads(visit, work, "auto") == [restored]
+    told = done(work.results)["runs"]
+    assert told[0]["problem"] == pane.problem and told[1]["problem"] is None
+    run(desk, visit, work, wanted)
+    assert [result.state for result in work.results] == ["failed", "done"] and failed not in work.results
+
+
+def test_a_model_that_fails_on_the_way_keeps_what_is_done(
+    desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(picture: Picture, options: RestoreOptions, *rest: Any) -> Iterator[Any]:
+        steps = restore(picture, options, *rest)
+        yield next(steps)
+        if options.model == "tiny":
+            steps.close()
+            raise MemoryShortError("There is no memory left.")
+        yield from steps
+
+    monkeypatch.setattr("demoire.ui.job.restore", failing)
+    visit, work = opened(desk, file)
+    tiles = [event for event in run(desk, visit, work, task(desk, "tiny", "identity")) if isinstance(event, Progress)]
+    failed, restored = work.results
+    assert (failed.state, len(failed.arrived), restored.state) == ("failed", 1, "done")
+    assert tiles[-1].done == tiles[-1].total == restored.run.tiles and tiles[-1].left == 0
+    run(desk, visit, work, task(desk, "tiny"))  # the only one: what it did stays, too
+    assert [result.state for result in work.results] == ["done", "failed"]
+
+
+def test_where_all_models_fail_for_one_reason_it_is_said_once(desk: Desk, file: Path) -> None:
+    visit, work = opened(desk, file)
+    with pytest.raises(DeviceError):
+        run(desk, visit, work, task(desk, "tiny", "identity", options=RestoreOptions(device="cuda:99")))
+    assert work.results == []
 
 
 def test_photos_of_one_name_get_two_in_the_archive_which_ends_with_its_results(

@@ -210,16 +210,25 @@ class Handlers:
     def _restore(self, visit: Visit, task: Task, asked: Ask) -> Generator[tuple[Any, Any], None, None]:
         at_hand = visit.work
         others = [work for work in visit.works.values() if asked.every and work is not at_hand]
+        failure: DemoireError | None = None
         for work in [at_hand, *others] if at_hand else []:
-            spoke = 0.0
-            with closing(self._desk.restore(visit, work, task, asked.run)) as events:
-                for event in events:
-                    if isinstance(event, Progress) and time.monotonic() - spoke < PACE:
-                        continue
-                    spoke = time.monotonic()
-                    told = shown(visit) if isinstance(event, Progress | Finished) else gr.skip()
-                    yield {**progress(event), "of": asked.run}, told
+            try:
+                yield from self._restore_one(visit, work, task, asked)
+            except DemoireError as error:  # the other photos go on
+                failure = error
+        if failure:
+            raise failure
         yield gr.skip(), shown(visit)
+
+    def _restore_one(self, visit: Visit, work: Work, task: Task, asked: Ask) -> Generator[tuple[Any, Any], None, None]:
+        spoke = 0.0
+        with closing(self._desk.restore(visit, work, task, asked.run)) as events:
+            for event in events:
+                if isinstance(event, Progress) and time.monotonic() - spoke < PACE:
+                    continue
+                spoke = time.monotonic()
+                told = shown(visit) if isinstance(event, Progress | Finished) else gr.skip()
+                yield {**progress(event), "of": asked.run}, told
 
     def write_fresh(self, choice: str, visit: Visit | None) -> Generator[tuple[Any, ...], None, None]:
         """Scores and writes the results of a run that has just finished; nothing to do after one that failed."""

@@ -1,12 +1,13 @@
 """One photo through several models: first what the visitor looks at by each of them, then the rest."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from demoire.catalog import ModelEntry
-from demoire.comparison import Box, Run
+from demoire.comparison import Box, Run, State
+from demoire.errors import CancelledError, DemoireError
 from demoire.hub import Fetching
 from demoire.picture import Picture
 from demoire.restore import Restored, RestoreOptions, TileDone, restore
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from demoire.loading import ModelCache
 
 #: What a model sees around a part of the photo that is tried, in pixels, so that its edges are judged fairly.
-SURROUNDINGS = 96
+SURROUNDINGS = 192
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,13 @@ class Task:
         models: one result each.
         options: for each of them, but for the model's id.
         box: the part to try; None: the whole photo.
+        refused: of the models that are not to be had, by their ids, why.
     """
 
     models: tuple[ModelEntry, ...]
     options: RestoreOptions
     box: Box | None = None
+    refused: Mapping[str, DemoireError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Finished:
-    """All results of this job are there."""
+    """All results of this job are there, but for those of models that failed."""
 
     results: tuple[Result, ...]
 
@@ -75,29 +78,54 @@ class Job:
         self._visit = visit
         self._work = work
         self._picture = picture
+        self._cancelled = cancelled
         self._part = _part(picture, task.box)
-        self._branches = [self._branch(task, model, models, cancelled) for model in task.models]
+        self._branches = [self._branch(task, model, models) for model in task.models]
         self._began = time.monotonic()
 
-    def _branch(self, task: Task, model: ModelEntry, models: "ModelCache", cancelled: Callable[[], bool]) -> "Branch":
+    def _branch(self, task: Task, model: ModelEntry, models: "ModelCache") -> "Branch":
         tile = task.options.tile
         run = Run(model.id, model.family, "", "", "", 0, 0.0, tile=tile, revision=model.revision, box=task.box)
         result = self._visit.begin_result(self._work, run, self._picture)
         options = replace(task.options, model=model.id, first=self._part.inside(task.options.first))
-        return Branch(result, restore(self._part.picture, options, models, cancelled), options.first)
+        refused = task.refused.get(model.id)
+        events = _refuse(refused) if refused else restore(self._part.picture, options, models, self._cancelled)
+        return Branch(result, events, options.first)
 
     def events(self) -> Iterator[Progress | Finished]:
-        """The job's events; the last is ``Finished``."""
+        """The job's events; the last is ``Finished``. A model that fails leaves its sentence, the others go on.
+
+        Raises:
+            DemoireError: all models failed, for the same reason.
+            CancelledError: the run was cancelled.
+        """
         for first_only in (True, False):
             for branch in self._branches:
                 while branch.wants_more(first_only):
-                    event = branch.next()
-                    if isinstance(event, Restored):
-                        self._finish(branch, event)
-                    elif isinstance(event, TileDone):
-                        self._put(branch.result, event)
+                    self._advance(branch)
                     yield self._progress()
+        if failure := self._failure():
+            raise failure
         yield Finished(tuple(branch.result for branch in self._branches))
+
+    def _advance(self, branch: "Branch") -> None:
+        try:
+            event = branch.next()
+        except DemoireError as error:
+            if isinstance(error, CancelledError) and self._cancelled():
+                raise
+            branch.fail(error)
+            return
+        if isinstance(event, Restored):
+            self._finish(branch, event)
+        elif isinstance(event, TileDone):
+            self._put(branch.result, event)
+
+    def _failure(self) -> DemoireError | None:
+        """The one reason why all models failed; None where the panes have something to tell."""
+        errors = {str(error): error for branch in self._branches if (error := branch.result.error)}
+        failed = all(branch.result.error and not branch.result.arrived for branch in self._branches)
+        return next(iter(errors.values())) if failed and len(errors) == 1 else None
 
     def _put(self, result: Result, event: TileDone) -> None:
         found = self._part.outside(event.box)
@@ -117,23 +145,23 @@ class Job:
 
     def _progress(self) -> Progress:
         pixels = self._part.picture.height * self._part.picture.width
-        shares = [branch.share for branch in self._branches]
-        rate = sum(shares) * pixels / max(time.monotonic() - self._began, 1e-9)
-        left = (len(shares) - sum(shares)) * pixels / max(rate, 1e-9)
-        known = [branch.total for branch in self._branches if branch.total]
-        total = sum(branch.total or known[0] for branch in self._branches) if known else 0
-        return Progress(sum(branch.done for branch in self._branches), total, rate / 1e6, left)
+        going = [branch for branch in self._branches if not branch.result.error]
+        rate = sum(branch.share for branch in self._branches) * pixels / max(time.monotonic() - self._began, 1e-9)
+        left = sum(1 - branch.share for branch in going) * pixels / max(rate, 1e-9)
+        known = next((branch.total for branch in going if branch.total), 0)
+        total = sum(branch.total or known for branch in going)
+        return Progress(sum(branch.done for branch in going), total, rate / 1e6, left)
 
     def close(self) -> None:
         """Frees what the models hold; what is not finished stays as it is."""
+        failure = self._failure()
         for branch in self._branches:
             branch.events.close()
             result = branch.result
-            if not result.arrived:
+            if not result.arrived and (failure or not result.error):
                 self._visit.drop_result(self._work, result)
             elif result.state == "working":
-                result.run = replace(result.run, seconds=branch.seconds, tiles=branch.done)
-                result.state = "cancelled"
+                branch.stop("cancelled")
 
 
 class Branch:
@@ -155,10 +183,12 @@ class Branch:
         return not self._ended and (self._missing > 0 or not first_only)
 
     def next(self) -> Fetching | TileDone | Restored:
-        """The next event."""
+        """The next event; raises as ``restore``."""
         began = time.monotonic()
-        event = next(self.events)
-        self.seconds += time.monotonic() - began
+        try:
+            event = next(self.events)
+        finally:
+            self.seconds += time.monotonic() - began
         if isinstance(event, TileDone):
             self.done, self.total = event.index, event.total
             self.share = event.share
@@ -167,6 +197,23 @@ class Branch:
         elif isinstance(event, Restored):
             self._ended = True
         return event
+
+    def fail(self, error: DemoireError) -> None:
+        """Ends for a reason that its pane will tell."""
+        self.result.error = error
+        self._ended = True
+        self.stop("failed")
+
+    def stop(self, state: State) -> None:
+        """Leaves the result as far as it is."""
+        self.result.run = replace(self.result.run, seconds=self.seconds, tiles=self.done)
+        self.result.state = state
+
+
+def _refuse(error: DemoireError) -> Generator[Fetching | TileDone | Restored, None, None]:
+    """As ``restore`` of a model that is not to be had."""
+    raise error
+    yield
 
 
 def _area(box: Box) -> int:

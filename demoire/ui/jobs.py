@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demoire.catalog import WEIGHTS
-from demoire.errors import CancelledError
+from demoire.errors import CancelledError, DemoireError
 from demoire.images import decode, encode, output_kind, output_name
 from demoire.picture import Limits, Picture
 from demoire.shares import ShareSettings, open_library
@@ -110,12 +110,19 @@ class Desk:
         Raises:
             DemoireError: as ``demoire.restore.restore``.
         """
+        refused: dict[str, DemoireError] = {}
         for model in task.models:  # before the lane: nobody waits for another one's download
-            with closing(self.loaded().fetch(model.id)) as downloads:
-                for download in downloads:
-                    if not visit.wants(run, work):
-                        return
-                    yield Downloading(download.done, download.total)
+            try:
+                with closing(self.loaded().fetch(model.id)) as downloads:
+                    for download in downloads:
+                        if not visit.wants(run, work):
+                            return
+                        yield Downloading(download.done, download.total)
+            except DemoireError as error:
+                refused[model.id] = error
+        if len(refused) == len(task.models):
+            raise next(iter(refused.values()))
+        task = replace(task, refused=refused)
         with closing(self.lane.ticket()) as ticket:
             while before := ticket.wait(PATIENCE):
                 if not visit.wants(run, work):
@@ -133,7 +140,7 @@ class Desk:
                         if not visit.wants(run, work):
                             return
             except CancelledError:
-                if visit.wants(run, work):  # the deadline passed
+                if visit.wants(run, work):  # the deadline passed for all models
                     raise
             finally:
                 visit.running = False

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from demoire.catalog import ModelEntry
 from demoire.comparison import Comparison, Pane, Role, Run
+from demoire.errors import DemoireError
 from demoire.metadata import on_white, to_8_bit
 from demoire.picture import Picture
 from demoire.restore import Restored, RestoreOptions, restore
 from demoire.simulate.settings import ShotSettings, parameters_of
 from demoire.ui.jobs import PATIENCE, Desk, Started, Waiting
+from demoire.ui.texts import error_texts
 from demoire.ui.views import View
 
 if TYPE_CHECKING:
@@ -119,20 +121,31 @@ class Studio:
         for view in old:  # the browser no longer asks for these
             self._desk.views.remove(view)
         for model in models:
-            restored = self._restored(model, Picture(shot.capture, name=self.name), stopped)
-            if restored is None:
+            result = self._result(model, Picture(shot.capture, name=self.name), truth, stopped)
+            if result is None:
                 return
-            facts = {name: getattr(restored, name) for name in ("origin", "device", "dtype", "tiles", "seconds")}
-            made = Run(model.id, model.family, revision=model.revision, **facts)
-            result = replace(self._pane(f"result-{model.id}", "result", restored.picture, truth), run=made)
             panes.insert(len(panes) - 2, result)
             yield Comparison(key, tuple(panes), name=self.name)
 
-    def _pane(self, key: str, role: Role, picture: Picture, truth: "Truth") -> Pane:
+    def _result(self, model: ModelEntry, capture: Picture, truth: "Truth", stopped: Callable[[], bool]) -> Pane | None:
+        """A model's pane, which says so where it failed; None where the visitor wants something else by now."""
+        run = Run(model.id, model.family, "", "", "", 0, 0.0, revision=model.revision)
+        key = f"result-{model.id}"
+        try:
+            restored = self._restored(model, capture, stopped)
+        except DemoireError as error:
+            failed = self._pane(key, "result", capture, None)
+            return replace(failed, run=run, arrived=(), state="failed", problem=error_texts(error))
+        if restored is None:
+            return None
+        facts = {name: getattr(restored, name) for name in ("origin", "device", "dtype", "tiles", "seconds")}
+        return replace(self._pane(key, "result", restored.picture, truth), run=replace(run, **facts))
+
+    def _pane(self, key: str, role: Role, picture: Picture, truth: "Truth | None") -> Pane:
         view = self._desk.views.add(picture, self.folder)
         self._views.append(view)
-        scored = role in ("capture", "result")
-        return Pane(key, role, view.source(), figures=dict(truth.score(picture.pixels)) if scored else {})
+        figures = dict(truth.score(picture.pixels)) if truth and role in ("capture", "result") else {}
+        return Pane(key, role, view.source(), figures=figures)
 
     def _restored(self, model: ModelEntry, capture: Picture, stopped: Callable[[], bool]) -> Restored | None:
         """The model's result; None where the visitor wants something else by now."""

@@ -36,8 +36,16 @@ def done(results: Sequence[Result], reference: Reference | None = None) -> Statu
         kept = result.restored.notices if result.restored else ()
         notices |= dict.fromkeys((*kept, *(result.download.notices if result.download else ())))
     encoding = any(result.restored and not result.download for result in results)
-    runs = [{**asdict(result.run), "file": result.download and asdict(result.download.file)} for result in results]
-    return status("done", {"runs": runs, "encoding": encoding, "notices": [notice_texts(notice) for notice in notices]})
+    said = {"encoding": encoding, "notices": [notice_texts(notice) for notice in notices]}
+    return status("done", {"runs": [_run(result) for result in results], **said})
+
+
+def _run(result: Result) -> dict[str, Any]:
+    return {
+        **asdict(result.run),
+        "file": result.download and asdict(result.download.file),
+        "problem": error_texts(result.error) if result.error else None,
+    }
 
 
 def progress(event: Event) -> Status:

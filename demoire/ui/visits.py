@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demoire.comparison import Box, Comparison, File, Pane, Run
+from demoire.comparison import Box, Comparison, File, Pane, Run, State
+from demoire.errors import DemoireError
 from demoire.picture import Notice, Picture, Samples
 from demoire.restore import Restored
 from demoire.ui.files import Files
+from demoire.ui.texts import error_texts
 from demoire.ui.views import View, Views
 
 if TYPE_CHECKING:
@@ -71,21 +73,23 @@ class Result:
         run: how it comes about; ``seconds``, ``device``, ``dtype`` and ``tiles`` are final once it is done.
         view: its pixels for the browser, growing tile by tile.
         arrived: the parts that are done.
-        state: "working", "done", or "cancelled" (what was done by then stays).
+        state: what was done by the time it was "cancelled" or "failed" stays.
         restored: the finished result, its pixels in the visit's folder and not in memory; None for a part of the photo
             and for what was not finished.
         download: once it is written.
         figures: metric -> value against the reference, where one was given.
+        error: why it failed.
     """
 
     key: str
     run: Run
     view: View
     arrived: list[Box] = field(default_factory=list)
-    state: str = "working"
+    state: State = "working"
     restored: Restored | None = None
     download: Download | None = None
     figures: dict[str, float] = field(default_factory=dict)
+    error: DemoireError | None = None
 
     def pane(self) -> Pane:
         """For the viewer."""
@@ -97,8 +101,9 @@ class Result:
             run=self.run,
             figures=dict(self.figures),
             arrived=None if whole else tuple(self.arrived),
-            state="done" if self.state == "done" else "working" if self.state == "working" else "cancelled",
+            state=self.state,
             file=self.download.file if self.download else None,
+            problem=error_texts(self.error) if self.error else {},
         )
 
     def same_setting(self, run: Run) -> bool:
@@ -170,6 +175,8 @@ class Visit:
 
     def begin_result(self, work: Work, run: Run, like: Picture) -> Result:
         """A result that will grow; where there are too many, the oldest goes."""
+        for failed in [old for old in work.results if old.state == "failed" and old.same_setting(run)]:
+            self.drop_result(work, failed)
         work.counted += 1
         result = Result(f"result-{work.counted}", run, self._views.begin(like, self.folder))
         for old in work.results[: max(0, len(work.results) + 1 - MOST_RESULTS)]:

@@ -1,6 +1,8 @@
 """Several models, photos and settings compared; a part tried; a reference; everything taken home."""
 
+import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +10,22 @@ import pytest
 from looks import VIEWER, assert_shows, canvas, place, settled
 from photos import banded
 from PIL import Image
-from visitors import DESKTOP, Invite, Visitor
+from serving import serving
+from visitors import DESKTOP, Invite, Server, Visitor
 
 from demoire.images import decode
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def fresh_server(tmp_path: Path, models: Path) -> Iterator[Server]:
+    """A server with a model whose weights are damaged."""
+    weights = tmp_path / "weights"
+    shutil.copytree(models, weights)
+    (weights / "rnn" / "model.safetensors").write_bytes(b"damaged")
+    with serving(tmp_path, {"DEMOIRE_WEIGHTS": str(weights)}) as running:
+        yield running
 
 
 def panes(visitor: Visitor) -> list[str]:
@@ -36,6 +49,70 @@ def test_models_are_ticked_by_family_and_compared(visit: Invite, tmp_path: Path)
         assert sorted(files.namelist()) == [f"other_demoired_{name}.png" for name in ("cnn-fast", "cnn", "gan", "rnn")]
         for name in files.namelist():
             assert files.read(name) == (tmp_path / name).read_bytes()
+
+
+def order(visitor: Visitor) -> list[str]:
+    """The panes' keys in their order in links."""
+    found: list[str] = visitor.page.evaluate("window.demoire.views.restore().order")
+    return found
+
+
+def test_panes_are_put_in_another_order_by_buttons_keys_and_hand(visit: Invite, photos: dict[str, Path]) -> None:
+    visitor = visit()
+    visitor.give(photos["other"])
+    visitor.tick("cnn", "rnn", "gan")
+    visitor.restore()
+    page = visitor.page
+    earlier = page.locator(f"{VIEWER} .cell[data-key=result-3] .earlier")
+    assert earlier.get_attribute("aria-label") == "Show GAN earlier"
+    earlier.focus()
+    for _ in range(2):
+        page.keyboard.press("Enter")
+    assert panes(visitor) == ["Original", "GAN", "CNN", "RNN"]
+    assert page.inner_text(f"{VIEWER} .viewer-said") == "GAN: place 2 of 4"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # it cannot go further, and keeps the focus
+    assert panes(visitor)[0] == "GAN" and earlier.evaluate("node => node === document.activeElement")
+    assert earlier.get_attribute("aria-disabled") == "true"
+    assert_shows(visitor, "original", decode(photos["other"]).pixels)
+    chip = page.locator(f"{VIEWER} .chip[data-pane=result-2]")
+    chip.press("Shift+ArrowLeft")
+    assert panes(visitor) == ["GAN", "Original", "RNN", "CNN"]
+    assert chip.evaluate("node => node === document.activeElement")
+    one, other = (page.locator(f"{VIEWER} .chip[data-pane={key}]").bounding_box() for key in ("result-1", "original"))
+    assert one and other
+    page.mouse.move(one["x"] + 20, one["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(other["x"] + 8, other["y"] + 10, steps=12)
+    page.mouse.up()
+    assert panes(visitor) == ["GAN", "CNN", "Original", "RNN"]
+    assert order(visitor) == ["result-3", "result-1", "original", "result-2"]
+    page.locator(f"{VIEWER} .stage").focus()
+    page.keyboard.press("2")  # numbers stay with their pictures
+    assert panes(visitor) == ["GAN", "Original", "RNN"]
+    page.keyboard.press("2")
+    visitor.tick("gan")
+    visitor.restore()  # takes the place of the former result
+    page.wait_for_selector(f"{VIEWER} .cell[data-key=result-3]", state="detached")
+    assert panes(visitor) == ["GAN", "CNN", "Original", "RNN"]
+
+
+def test_a_model_that_fails_says_so_in_its_pane_and_the_others_go_on(
+    visit_fresh: Invite, photos: dict[str, Path]
+) -> None:
+    visitor = visit_fresh("zh-CN")
+    visitor.give(photos["other"])
+    visitor.tick("rnn", "gan")
+    visitor.restore()
+    page = visitor.page
+    assert panes(visitor) == ["原图", "RNN", "GAN"]
+    assert "权重缺失或已损坏" in page.inner_text(f"{VIEWER} .cell[data-state=failed] .cell-problem")
+    assert page.inner_text(".state-text").startswith("2 个中有 1 个未能完成")
+    assert page.locator(".runs .problem").count() == 1
+    page.click(f"{VIEWER} [data-mode=split]")
+    assert page.locator(f"{VIEWER} .pick-b option").all_inner_texts() == ["原图", "GAN"]
+    page.click(".languages button:has-text('English')")
+    page.wait_for_selector(".state-text:has-text('1 of 2 did not work.')")
 
 
 def test_no_model_and_five_are_refused(visit: Invite, photos: dict[str, Path]) -> None:

@@ -31,8 +31,10 @@ function sentence() {
   }
   if (status.phase === "failed") return status.key ? page.t(status.key, status.places) : status.error[page.language];
   if (status.phase === "cancelled") return page.t("state.cancelled.hint");
-  if (status.phase === "done" && status.encoding) return page.t("state.encoding");
-  return "";
+  if (status.phase !== "done") return "";
+  const failed = status.runs.filter((run) => run.problem).length;
+  const partly = failed ? page.t("state.partly", { failed: page.number(failed), total: page.number(status.runs.length) }) : "";
+  return [partly, status.encoding ? page.t("state.encoding") : ""].filter(Boolean).join(" ");
 }
 
 const origin = (run) => (run.origin ? page.t(`run.origin.${run.origin}`) : "");
@@ -54,7 +56,8 @@ function row(run) {
   const name = document.createElement("strong");
   const line = document.createElement("span");
   name.textContent = run.model === run.family ? run.family.toUpperCase() : `${run.family.toUpperCase()} ${run.model}`;
-  line.textContent = facts(run);
+  line.textContent = run.problem ? run.problem[page.language] : facts(run);
+  if (run.problem) item.className = "problem";
   item.append(name, line);
   if (run.file) {
     const link = document.createElement("a");

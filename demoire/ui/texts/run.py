@@ -16,6 +16,7 @@ TEXTS = {
     ),
     "state.progress.bar": Text("Progress", "进度"),
     "state.done": Text("Done", "完成"),
+    "state.partly": Text("{failed} of {total} did not work.", "{total} 个中有 {failed} 个未能完成。"),
     "state.encoding": Text("Preparing the download…", "正在准备下载文件…"),
     "state.failed": Text("That did not work", "未能完成"),
     "state.cancelled": Text("Cancelled", "已取消"),

@@ -26,6 +26,8 @@ TEXTS = {
     ),
     "viewer.full": Text("Full screen", "全屏"),
     "viewer.panes": Text("Pictures shown", "显示的画面"),
+    "viewer.chip": Text("Click: show or hide. Drag: change the order.", "点击：显示或隐藏。拖动：调整次序。"),
+    "viewer.moved": Text("{name}: place {place} of {count}", "{name}：第 {place} 位，共 {count} 幅"),
     "viewer.stage": Text(
         "Pictures, moved and magnified together; keys are listed below", "画面同步移动和缩放；按键说明见下方"
     ),
@@ -39,10 +41,12 @@ TEXTS = {
     ),
     "viewer.keys": Text("Keys", "快捷键"),
     "viewer.keys.list": Text(
-        "Arrows move (Shift: far), + and − zoom, 0 fits, 1 is 100 %. 2 to 9 choose a picture, S splits, B blinks, "
-        "D shows the difference, F fills the screen.",
+        "Arrows move (Shift: far), + and − zoom, 0 fits, 1 is 100 %. 2 to 9 choose the picture with that number, in "
+        "the order in which they came; the photo itself has none. S splits, B blinks (space: by hand), D shows the "
+        "difference, F fills the screen. On a picture's name above, Shift and an arrow move it among the others.",
         "方向键移动（按住 Shift 移动更远），+ 和 − 缩放，0 适合窗口，1 为 100 %。"
-        "2 至 9 选择画面，S 分割，B 交替，D 差异，F 全屏。",
+        "2 至 9 选择相应编号的画面，编号按出现的先后，原图没有编号。S 分割，B 交替（空格键手动切换），D 差异，F 全屏。"
+        "焦点在上方的画面名称时，按 Shift 和方向键可调整其次序。",
     ),
     "viewer.keys.touch": Text(
         "Touch: two fingers move and zoom, one moves sideways and scrolls the page; in full screen one does it all.",
@@ -59,6 +63,9 @@ TEXTS = {
     "pane.difference": Text("Difference", "差异"),
     "pane.part": Text("part", "局部"),
     "pane.tile": Text("tiles {side}", "图块 {side}"),
+    "pane.failed": Text("failed", "失败"),
+    "pane.earlier": Text("Show {name} earlier", "将 {name} 前移一位"),
+    "pane.later": Text("Show {name} later", "将 {name} 后移一位"),
     "pane.cancelled": Text("not finished", "未完成"),
     "pane.probability": Text("moiré {percent} %", "摩尔纹概率 {percent} %"),
     "pane.strength": Text("strength {percent} %", "强度 {percent} %"),

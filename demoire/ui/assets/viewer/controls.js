@@ -1,6 +1,7 @@
 // The bar above the pictures: mode, which two, gain, magnification; and the chips that name the panes.
 
-import { nameOf, settingOf } from "./panes.js";
+import { listenToChips } from "./order.js";
+import { nameOf, settingOf, usable } from "./panes.js";
 
 export class Controls {
   // `acts` as in viewer.js.
@@ -25,9 +26,11 @@ export class Controls {
     field.addEventListener("focus", () => field.select());
     this.find(".full").addEventListener("click", () => acts.full());
     this.find(".try").addEventListener("click", () => acts.toggleTry());
+    listenToChips(this.find(".chips"), acts);
   }
 
-  show(view, panes, scale) {
+  show(view, all, scale) {
+    const panes = all.filter(usable);
     for (const button of this.all(".modes button")) {
       button.setAttribute("aria-pressed", String(button.dataset.mode === view.mode));
       button.disabled = button.dataset.mode !== "side" && panes.length < 2;
@@ -68,13 +71,13 @@ export class Controls {
     select.value = chosen;
   }
 
-  // A chip per pane: pressed where it is shown. Its number is its key.
+  // A chip per pane: pressed where it is shown. Its number is its key, wherever it is moved.
   chips(view, panes) {
-    const entries = panes.map((pane, index) => ({
+    const entries = panes.map((pane) => ({
       key: pane.key,
       name: nameOf(this.page, pane),
       setting: settingOf(this.page, pane),
-      number: index > 0 && index < 9 ? String(index + 1) : "",
+      number: pane.number > 1 && pane.number < 10 ? String(pane.number) : "",
     }));
     if (panes.length > 1) entries.push({ key: "difference", name: this.page.t("pane.difference"), setting: "", number: "" });
     const row = this.find(".chips");
@@ -90,10 +93,16 @@ export class Controls {
     button.className = "chip";
     button.dataset.pane = key;
     button.setAttribute("aria-pressed", String(pressed));
+    button.setAttribute("aria-keyshortcuts", ["Shift+ArrowLeft Shift+ArrowRight", number].join(" ").trim());
+    if (key !== "difference") button.title = this.page.t("viewer.chip");
     button.append(name);
     if (setting) button.append(Object.assign(document.createElement("small"), { textContent: setting }));
     if (number) button.append(Object.assign(document.createElement("kbd"), { textContent: number }));
     button.addEventListener("click", () => this.acts.toggle(key));
     return button;
+  }
+
+  say(text) {
+    this.find(".viewer-said").textContent = text;
   }
 }

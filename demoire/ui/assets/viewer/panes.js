@@ -18,8 +18,17 @@ export function settingOf(page, pane) {
   const parts = [];
   if (run.box) parts.push(page.t("pane.part"));
   if (run.tile) parts.push(page.t("pane.tile", { side: run.tile }));
-  if (state === "cancelled") parts.push(page.t("pane.cancelled"));
+  if (state === "cancelled" || state === "failed") parts.push(page.t(`pane.${state}`));
   return parts.join(" · ");
+}
+
+// Whether there is something of it to compare.
+export const usable = (pane) => pane.state !== "failed" || pane.arrived.length > 0;
+
+// Whether two results were asked for in the same way.
+export function alike(one, other) {
+  const asked = ({ run }) => JSON.stringify([run.model, run.tile, run.box]);
+  return Boolean(one.run && other.run) && asked(one) === asked(other);
 }
 
 function factsOf(page, pane) {
@@ -49,7 +58,8 @@ const make = (tag, name, parent) => {
 };
 
 export class Cell {
-  constructor(page, key, sizes) {
+  // `step(direction)` moves the pane among those that are shown.
+  constructor(page, key, sizes, step) {
     this.page = page;
     this.figure = make("figure", "cell");
     this.figure.dataset.key = key;
@@ -57,10 +67,13 @@ export class Cell {
     this.name = make("strong", "cell-name", caption);
     this.facts = make("span", "cell-facts", caption);
     this.acts = make("span", "cell-acts", caption);
+    this.moves = make("span", "cell-moves", caption);
+    this.steps = [-1, 1].map((direction) => this.stepper(direction, step));
     this.figures = make("p", "cell-figures", this.figure);
     this.frame = make("div", "cell-frame", this.figure);
     this.canvas = make("canvas", "", this.frame);
     this.canvas.setAttribute("role", "img");
+    this.problem = make("p", "cell-problem", this.frame);
     this.sizes = sizes;
     sizes.observe(this.canvas);
   }
@@ -72,6 +85,7 @@ export class Cell {
     this.name.textContent = nameOf(page, pane);
     this.facts.textContent = factsOf(page, pane).join(" · ");
     this.figures.textContent = figuresOf(page, pane).join(" · ");
+    this.problem.textContent = pane.problem?.[page.language] ?? "";
     const said = [this.facts.textContent, this.figures.textContent].filter(Boolean).join(" · ");
     this.figure.title = said;
     this.canvas.setAttribute("aria-label", [this.name.textContent, said].filter(Boolean).join(", "));
@@ -98,6 +112,25 @@ export class Cell {
       found.push(link);
     }
     return found;
+  }
+
+  stepper(direction, step) {
+    const button = make("button", direction < 0 ? "earlier" : "later", this.moves);
+    button.type = "button";
+    button.addEventListener("click", () => step(direction));
+    return button;
+  }
+
+  // Where it stands among the panes shown; one that cannot go further keeps its focus.
+  stand(place, count) {
+    this.moves.hidden = count < 2;
+    const ends = [place === 0, place === count - 1];
+    this.steps.forEach((button, at) => {
+      const key = at ? "pane.later" : "pane.earlier";
+      button.setAttribute("aria-label", this.page.t(key, { name: this.name.textContent }));
+      button.title = button.ariaLabel;
+      button.setAttribute("aria-disabled", String(ends[at]));
+    });
   }
 
   entitle(name, facts) {

@@ -1,6 +1,6 @@
 // The viewer: panes of one picture, compared at the picture's own pixels. This file holds what is shown and how; the others
 // know where a picture stands (transform), its tiles (tiles, difference), drawing (draw), cells (panes), bar (controls),
-// hands (input), the divider (divider), trying a part (part) and blinking (blink).
+// hands (input), the order of the panes (order), the divider (divider), trying a part (part) and blinking (blink).
 
 import { Blinking } from "./blink.js";
 import { Controls } from "./controls.js";
@@ -8,7 +8,8 @@ import { Difference } from "./difference.js";
 import { Divider } from "./divider.js";
 import { drawArriving, prepare, rightOf } from "./draw.js";
 import { listenToKeys, listenToPointers } from "./input.js";
-import { Cell, nameOf, settingOf, Sizes } from "./panes.js";
+import { inherited, placed } from "./order.js";
+import { alike, Cell, nameOf, settingOf, Sizes, usable } from "./panes.js";
 import { Part } from "./part.js";
 import { Picture, TileStore } from "./tiles.js";
 import { corner, LEAST, limit, MOST, moved, scaleOf, seen, stepDown, stepUp, zoomed } from "./transform.js";
@@ -63,10 +64,12 @@ export class Viewer {
       fit: ready(() => this.set({ zoom: 0 })),
       actual: ready(() => this.zoomTo(1)),
       mode: ready((mode, stay) => this.setMode(!stay && this.view.mode === mode ? "side" : mode)),
-      choose: ready((number) => this.choose(this.panes[number - 1])),
+      choose: ready((number) => this.choose(this.panes.find((pane) => pane.number === number))),
       pick: (side, key) => this.set({ [side]: key }),
       set: (change) => this.set(change),
       toggle: (key) => this.toggle(key),
+      step: (key, direction) => this.step(key, direction),
+      reorder: (key, target) => this.reorder(key, target),
       flip: () => this.view.mode === "blink" && this.blinking.flip(),
       full: ready(() => this.toggleFull()),
       toggleTry: ready(() => this.part.toggle()),
@@ -92,10 +95,10 @@ export class Viewer {
       this.pictures.clear();
       this.part.end();
     }
-    const rank = (pane) => (this.view.order.includes(pane.key) ? this.view.order.indexOf(pane.key) : Infinity);
-    this.panes = [...panes].sort((one, other) => rank(one) - rank(other) || 0);
+    this.view.order = inherited(this.view.order, this.panes, panes, alike);
+    this.panes = this.sorted(panes.map((pane, index) => ({ ...pane, number: index + 1 })));
     this.pictures = new Map(this.panes.map((pane) => [pane.key, this.picture(pane)]));
-    const fresh = this.panes.filter((pane) => pane.role === "result" && (anew || !known.has(pane.key)));
+    const fresh = this.panes.filter((pane) => pane.role === "result" && usable(pane) && (anew || !known.has(pane.key)));
     this.choosePair(anew && view ? [] : fresh);
     this.hideSurplus();
     this.root.dataset.empty = this.panes.length ? "no" : "yes";
@@ -107,13 +110,27 @@ export class Viewer {
     return (known?.base === pane.source.base ? known : new Picture(this.store)).take(pane);
   }
 
+  // In the visitor's order; what that does not name follows.
+  sorted(panes) {
+    const { order } = this.view;
+    const rank = (pane) => (order.includes(pane.key) ? order.indexOf(pane.key) : order.length);
+    return panes.sort((one, other) => rank(one) - rank(other) || one.number - other.number);
+  }
+
+  // The photo itself, wherever it stands.
+  get first() {
+    return this.panes.find((pane) => pane.number === 1);
+  }
+
   // The original against the newest result, unless the visitor chose otherwise.
   choosePair(fresh) {
-    const has = (key) => this.pictures.has(key);
-    const newest = this.panes.findLast((pane) => pane.role === "result") ?? this.panes[1];
-    if (!has(this.view.a)) this.view.a = this.panes[0]?.key ?? "";
+    const panes = this.panes.filter(usable);
+    const has = (key) => panes.some((pane) => pane.key === key);
+    const results = panes.filter((pane) => pane.role === "result");
+    const newest = results.sort((one, other) => other.number - one.number)[0] ?? panes[1];
+    if (!has(this.view.a)) this.view.a = this.first?.key ?? "";
     if (!has(this.view.b) || fresh.length) this.view.b = (fresh[0] ?? newest)?.key ?? this.view.a;
-    if (this.panes.length < 2) this.view.mode = "side";
+    if (panes.length < 2) this.view.mode = "side";
   }
 
   hideSurplus() {
@@ -130,9 +147,11 @@ export class Viewer {
       cell.remove();
       this.cells.delete(key);
     }
-    for (const key of shown) if (!this.cells.has(key)) this.cells.set(key, new Cell(this.page, key, this.sizes));
-    const figures = shown.map((key) => this.cells.get(key).figure);
-    if (figures.some((figure, at) => this.stage.children[at] !== figure)) this.stage.replaceChildren(...figures);
+    const { page, sizes } = this;
+    for (const key of shown) {
+      if (!this.cells.has(key)) this.cells.set(key, new Cell(page, key, sizes, (direction) => this.step(key, direction)));
+    }
+    this.arrange(shown.map((key) => this.cells.get(key).figure));
     this.stage.dataset.cells = shown.length;
     this.stage.dataset.mode = this.view.mode;
     this.describe();
@@ -140,6 +159,14 @@ export class Viewer {
     this.controls.chips(this.view, this.panes);
     this.blinking.run(this.view.mode === "blink");
     this.schedule();
+  }
+
+  // Moving a node takes the focus from what stands on it.
+  arrange(figures) {
+    if (figures.every((figure, at) => this.stage.children[at] === figure)) return;
+    const focused = this.stage.contains(document.activeElement) ? document.activeElement : null;
+    this.stage.replaceChildren(...figures);
+    focused?.focus({ preventScroll: true });
   }
 
   // Keys of the cells: panes side by side, or one cell for two of them.
@@ -157,6 +184,8 @@ export class Viewer {
     const both = this.cells.get("both");
     for (const pane of this.panes) this.cells.get(pane.key)?.describe(pane, this.acts());
     this.cells.get("difference")?.entitle(this.page.t("pane.difference"), names.join(" − "));
+    const movable = [...this.cells].filter(([key]) => this.pictures.has(key));
+    for (const [key, cell] of this.cells) cell.stand(this.placeOf(key), this.pictures.has(key) ? movable.length : 0);
     this.divider.place(this.view.mode === "split" ? both.frame : null, names, this.view.split);
     if (!both) return;
     if (this.view.mode === "difference") both.entitle(this.page.t("pane.difference"), names.join(" − "));
@@ -173,7 +202,32 @@ export class Viewer {
   }
 
   setMode(mode) {
-    if (mode === "side" || this.panes.length > 1) this.set({ mode });
+    if (mode === "side" || this.panes.filter(usable).length > 1) this.set({ mode });
+  }
+
+  // Of the panes shown side by side.
+  placeOf(key) {
+    return this.row(key).findIndex((pane) => pane.key === key);
+  }
+
+  // Among whom a pane moves: those that are shown, or all for one that is not.
+  row(key) {
+    const { hidden } = this.view;
+    return hidden.includes(key) ? this.panes : this.panes.filter((pane) => !hidden.includes(pane.key));
+  }
+
+  step(key, direction) {
+    const target = this.row(key)[this.placeOf(key) + direction];
+    if (target && this.pictures.has(key)) this.reorder(key, target.key);
+  }
+
+  reorder(key, target) {
+    if (!this.pictures.has(key) || !this.pictures.has(target)) return; // the difference stays last
+    this.view.order = placed(this.panes.map((pane) => pane.key), key, target);
+    this.panes = this.sorted(this.panes);
+    this.layout();
+    const [name, place] = [nameOf(this.page, this.panes.find((pane) => pane.key === key)), this.placeOf(key) + 1];
+    this.controls.say(this.page.t("viewer.moved", { name, place, count: this.row(key).length }));
   }
 
   zoomTo(zoom, point) {
@@ -184,7 +238,7 @@ export class Viewer {
   choose(pane) {
     if (!pane) return false;
     if (this.view.mode === "side") return this.toggle(pane.key);
-    return this.set({ b: pane.key });
+    return usable(pane) && this.set({ b: pane.key });
   }
 
   toggle(key) {
@@ -262,7 +316,7 @@ export class Viewer {
 
   paint(key, cell, mode, [a, b], place) {
     const context = prepare(cell.canvas, cell.size);
-    const original = this.pictures.get(this.panes[0].key);
+    const original = this.pictures.get(this.first.key);
     if (key === "difference" || (key === "both" && mode === "difference")) drawArriving(context, this.difference, null, place);
     else if (key !== "both") drawArriving(context, this.pictures.get(key), original, place);
     else if (mode === "blink") drawArriving(context, this.blinking.second ? b : a, original, place);
