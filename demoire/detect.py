@@ -22,6 +22,21 @@ _LEVELS = ((0.4, "strong"), (0.15, "medium"), (0.0, "weak"))
 
 
 @dataclass(frozen=True)
+class Moire:
+    """How much moire a photo has: what ``Detection`` says but for where, as JSON and labels carry it.
+
+    Attributes:
+        probability, strength, area: as ``Detection``'s, rounded to 4 digits.
+        level: "none", "weak", "medium" or "strong".
+    """
+
+    probability: float
+    strength: float
+    area: float
+    level: str
+
+
+@dataclass(frozen=True)
 class Detection:
     """What the detector says of a picture.
 
@@ -51,6 +66,11 @@ class Detection:
         if not self.found:
             return "none"
         return next(name for least, name in _LEVELS if self.strength >= least)
+
+    @property
+    def moire(self) -> Moire:
+        """The figures."""
+        return Moire(round(self.probability, 4), round(self.strength, 4), round(self.area, 4), self.level)
 
 
 def detect(

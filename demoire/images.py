@@ -7,6 +7,7 @@ EXIF, XMP, alpha, bit depth and resolution. What cannot be kept is told by notic
 import os
 import re
 import secrets
+import shutil
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ __all__ = [
     "Notice",
     "Picture",
     "Samples",
+    "copy",
     "decode",
     "encode",
     "kind_of_suffix",
@@ -122,11 +124,6 @@ def encode(picture: Picture, path: Path, kind: str) -> tuple[Notice, ...]:
     try:
         with _whole_file(path) as temporary:
             writer.write(fitted, temporary)
-    except OSError as error:
-        reason = error.strerror or "the file system refused"
-        raise OutputError(
-            f"'{path}' cannot be written ({reason}); choose another folder or free some space."
-        ) from error
     except MemoryError as error:
         raise OutputError(f"There is not enough memory to write '{path.name}'; reduce the picture.") from error
     return notices
@@ -161,13 +158,32 @@ def _fit(picture: Picture, kind: str) -> tuple[Picture, tuple[Notice, ...]]:
 
 @contextmanager
 def _whole_file(path: Path) -> Iterator[Path]:
-    """The path of a temporary file beside ``path`` that takes its place at the end, or vanishes if anything fails."""
+    """The path of a temporary file beside ``path`` that takes its place at the end, or vanishes if anything fails.
+
+    Raises:
+        OutputError: instead of OSError.
+    """
     temporary = path.with_name(f".demoire-{secrets.token_hex(8)}.part")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or "the file system refused"
+        raise OutputError(
+            f"'{path}' cannot be written ({reason}); choose another folder or free some space."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def copy(source: Path, path: Path) -> None:
+    """Copies a picture's file to ``path`` byte for byte: whole or not at all.
+
+    Raises:
+        OutputError: as ``encode``.
+    """
+    with _whole_file(path) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def output_kind(picture: Picture, choice: str = "auto") -> str:

@@ -59,7 +59,7 @@ def judge(
         cell = loaded.needs.size_multiple
     return Judgement(
         probability=float(1 / (1 + np.exp(-np.nanmean(logits)))),
-        patches=1 / (1 + np.exp(-logits)),
+        patches=np.divide(1, 1 + np.exp(-logits), dtype=np.float32),
         cell=cell,
         seconds=time.monotonic() - started,
     )

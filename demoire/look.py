@@ -88,7 +88,7 @@ def _maps(loaded: LoadedModel, pictures: Sequence[Samples], stop: Stop) -> tuple
 def _sampled(loaded: LoadedModel, pictures: Sequence[Samples], stop: Stop) -> Tensor:
     """The network's one output (h, w) in squares that are spread evenly over the padded picture; elsewhere NaN."""
     multiple = loaded.needs.size_multiple
-    grid = Grid(*pictures[0].shape[:2], multiple)
+    grid = Grid(pictures[0].shape[0], pictures[0].shape[1], multiple)
     height, width = grid.padded
     whole = torch.full((height // multiple, width // multiple), torch.nan)
     windows = list(_squares(grid))

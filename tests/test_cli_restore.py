@@ -12,7 +12,10 @@ from PIL import Image, ImageCms
 from demoire.cli import main
 from demoire.cli.progress import ProgressBar
 from demoire.images import Picture, decode, encode
+from demoire.judge import judge
+from demoire.loading import ModelCache
 from demoire.restore import TileDone
+from tests.tiny import write_detector, write_discriminator
 
 RNG = np.random.default_rng(4)
 # a colour profile that is not the one that libraries fall back to
@@ -291,3 +294,85 @@ def test_a_heic_of_12_megapixels_with_a_profile(
     result = decode(Path(done["output"]))
     assert np.array_equal(result.pixels, source.pixels) and result.icc == PROFILE
     assert np.abs(result.pixels.astype(int) - pixels).mean() < 4
+
+
+@pytest.fixture
+def telling(weights: Path) -> dict[str, np.ndarray]:
+    """Gives the models a detector and a discriminator; two pictures, the first of which has moire for the detector."""
+    clean = np.full((96, 128, 3), 180, np.uint8)
+    bands = (40 * np.sin(np.arange(128) / 2))[None, :, None]
+    moire = np.clip(clean + bands, 0, 255).astype(np.uint8)
+    write_detector(weights, clean, moire)
+    write_discriminator(weights)
+    return {"moire": moire, "clean": clean}
+
+
+@pytest.mark.parametrize("suffix", [".JPG", ".heic", ".tif"])
+def test_photos_without_moire_are_left_as_they_are(
+    suffix: str, tmp_path: Path, weights: Path, telling: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    encode(Picture(telling["moire"]), tmp_path / "moire.png", "png")
+    clean = tmp_path / f"clean{suffix}"
+    if suffix == ".heic":
+        pillow_heif.from_pillow(Image.fromarray(telling["clean"])).save(clean)
+    else:
+        Image.fromarray(telling["clean"]).save(clean, quality=80)
+    out = tmp_path / "out"
+    arguments = (tmp_path / "moire.png", clean, "-o", out, "--skip-clean")
+    assert restore(weights, *arguments, "--json", model="tiny") == 0
+    restored, copied = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (restored["copied"], restored["model"], restored["level"] != "none") == (False, "tiny", True)
+    assert (copied["copied"], copied["model"], copied["level"]) == (True, None, "none")
+    assert copied["output"] == str(out / f"clean_demoired{suffix}")
+    assert (out / f"clean_demoired{suffix}").read_bytes() == clean.read_bytes()
+    assert not np.array_equal(decode(out / "moire_demoired.png").pixels, telling["moire"])
+    assert restore(weights, *arguments, model="tiny") == 0
+    assert "no moire found, copied as it is" in capsys.readouterr().out.splitlines()[1]
+
+
+def test_a_copy_never_gets_the_suffix_of_another_kind(
+    tmp_path: Path, weights: Path, telling: dict[str, np.ndarray]
+) -> None:
+    encode(Picture(telling["clean"]), tmp_path / "a.jpg", "jpeg")
+    assert restore(weights, tmp_path / "a.jpg", "-o", tmp_path / "b.png", "--skip-clean") == 0
+    assert (tmp_path / "b.jpg").read_bytes() == (tmp_path / "a.jpg").read_bytes()
+    assert not (tmp_path / "b.png").exists()
+    assert restore(weights, tmp_path / "a.jpg", "-o", tmp_path / "a.png", "--skip-clean") == 1, "not over the photo"
+
+
+def test_json_tells_what_detector_and_discriminator_say(
+    tmp_path: Path, weights: Path, telling: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    encode(Picture(telling["moire"]), tmp_path / "a.png", "png")
+    assert restore(weights, tmp_path / "a.png", "-o", tmp_path / "out", "--json", model="tiny") == 0
+    done = json.loads(capsys.readouterr().out)
+    assert main(["detect", str(tmp_path / "a.png"), "--json", "--weights", str(weights)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {name: done[name] for name in ("probability", "strength", "area", "level")} == {
+        name: said[name] for name in ("probability", "strength", "area", "level")
+    }
+    assert done["probability"] > 0.9 and 0.1 < done["area"] < 0.6
+    photo, result = decode(tmp_path / "a.png"), decode(tmp_path / "out" / "a_demoired.png")
+    assert done["looks_clean"] == round(judge(result, photo, ModelCache(weights=weights)).probability, 4)
+
+
+def test_without_a_detector_nothing_is_skipped_and_that_is_told(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "a.png")
+    assert restore(weights, tmp_path / "a.png", "-o", tmp_path / "out", "--skip-clean") == 1
+    assert "There is no detector among the models" in capsys.readouterr().err
+    assert restore(weights, tmp_path / "a.png", "-o", tmp_path / "out", "--json") == 0
+    assert {"probability", "looks_clean"}.isdisjoint(json.loads(capsys.readouterr().out))
+
+
+@pytest.mark.parametrize("damaged", ["detector", "discriminator"])
+def test_an_opinion_that_fails_loses_no_result(
+    damaged: str, tmp_path: Path, weights: Path, telling: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (weights / damaged / "model.safetensors").write_bytes(b"damaged")
+    encode(Picture(telling["moire"]), tmp_path / "a.png", "png")
+    assert restore(weights, tmp_path / "a.png", "-o", tmp_path / "out", "--json") == 0
+    done = json.loads(capsys.readouterr().out)
+    assert ("probability" in done, "looks_clean" in done) == (damaged != "detector", damaged != "discriminator")
+    assert np.array_equal(decode(tmp_path / "out" / "a_demoired.png").pixels, telling["moire"])

@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +25,8 @@ from demoire.tiling import predict_image
 from demoire.training.calibration import platt_scaling
 from demoire.training.labels import PEAK, add_bands, amplitude_label, visible
 from demoire.training.tasks import Detecting
-from tests.tiny import write_model
-
-SMALL = {"channels": (6, 8, 8), "blocks": (0, 1, 1), "evidence": 4, "hidden": 5, "window": 4}
+from tests.tiny import DETECTOR_FIELDS as SMALL
+from tests.tiny import write_detector
 
 
 def small_detector(seed: int = 0) -> Detector:
@@ -198,8 +196,7 @@ def test_visible_threshold_is_the_simulators() -> None:
 @pytest.fixture(scope="module")
 def detector_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    model = small_detector()
-    write_model(folder, "detector", model.state_dict(), asdict(model.needs), "detector", "detector", SMALL)
+    write_detector(folder)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The discriminator over whole pictures: patches by a second way of computing them, samples of large ones, cancelling."""
+"""The discriminator over whole pictures: patches by a second way of computing them, samples of large ones."""
 
 import math
 from dataclasses import replace
@@ -87,7 +87,7 @@ def test_samples_lie_in_the_picture_apart_from_each_other(size: tuple[int, int])
     for window in windows:
         assert all(edge % 16 == 0 for edge in window.core)
         top, left, bottom, right = (edge // 16 for edge in window.core)
-        assert 0 <= top and 0 <= left and bottom <= taken.shape[0] and right <= taken.shape[1]
+        assert min(top, left) >= 0 and bottom <= taken.shape[0] and right <= taken.shape[1]
         taken[top:bottom, left:right] += 1
     assert taken.max() == 1
     assert 0.5 * look.MOST_APPRAISED < sum(window.area for window in windows) <= look.MOST_APPRAISED

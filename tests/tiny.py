@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from demoire.picture import Samples
+
 TINY_FIELDS = {"channels": [4, 8], "encoder_blocks": [0, 1], "decoder_blocks": [1], "context_blocks": 1}
 
 
@@ -74,3 +76,36 @@ def write_discriminator(weights: Path, seed: int = 0) -> None:
     state["calibration"] = torch.tensor([8.0, 0.0])
     fields = DISCRIMINATOR_FIELDS
     write_model(weights, "discriminator", state, asdict(module.needs), "discriminator", "discriminator", fields)
+
+
+def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Samples | None" = None) -> None:
+    """Adds a small detector with random weights, whose verdict and mask tell the two pictures apart that are given.
+
+    Its calibration is put between them, and so is the bias of its mask: in ``moire`` some cells show it, in ``clean``
+    few.
+    """
+    import torch
+
+    from demoire.models import build_model
+    from demoire.models.detector import Detector
+
+    torch.manual_seed(0)
+    module = build_model("detector", **DETECTOR_FIELDS)
+    assert isinstance(module, Detector)
+    if clean is not None and moire is not None:
+        with torch.no_grad():
+            (maps, features), (_, others) = (module(_tensor(pixels, 16)) for pixels in (moire, clean))
+            low, high = (float(module.judge(found).max()) for found in (others, features))
+            scale = 6 / (high - low)
+            module.calibration.copy_(torch.tensor([scale, -scale * (low + high) / 2]))
+            module.maps.bias[1] -= maps[0, 1].quantile(0.7)
+    fields = DETECTOR_FIELDS
+    write_model(weights, "detector", module.state_dict(), asdict(module.needs), "detector", "detector", fields)
+
+
+def _tensor(pixels: "Samples", multiple: int) -> "Tensor":
+    """(1, 3, H, W) in [0, 1], cut to the multiple."""
+    import torch
+
+    height, width = (side // multiple * multiple for side in pixels.shape[:2])
+    return torch.from_numpy(pixels[:height, :width].copy()).permute(2, 0, 1)[None] / 255

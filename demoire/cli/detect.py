@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,22 +49,12 @@ def _look(source: Path, folder: Path | None, models: "ModelCache", as_json: bool
     found = detect(picture, models)
     mask = None if folder is None else _write_mask(found, folder, picture.name, (picture.width, picture.height))
     if as_json:
-        line: dict[str, object] = {"input": str(source)} | described(found)
+        line: dict[str, object] = {"input": str(source)} | asdict(found.moire)
         if mask is not None:
             line["mask"] = str(mask)
         print(json.dumps(line, ensure_ascii=False), flush=True)
     else:
         print(f"{source}: {sentence(found)}", flush=True)
-
-
-def described(found: Detection) -> dict[str, object]:
-    """The figures for JSON."""
-    return {
-        "probability": round(found.probability, 4),
-        "strength": round(found.strength, 4),
-        "area": round(found.area, 4),
-        "level": found.level,
-    }
 
 
 def sentence(found: Detection) -> str:

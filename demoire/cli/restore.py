@@ -5,25 +5,28 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demoire.catalog import WEIGHTS
 from demoire.cli.progress import ProgressBar
-from demoire.errors import DemoireError, OutputError, PictureError
+from demoire.detect import DETECTOR, Moire, detect
+from demoire.errors import DemoireError, OutputError, PictureError, UnknownNameError
 from demoire.images import (
     OUTPUT_CHOICES,
     SUFFIXES,
     Limits,
     Notice,
     Picture,
+    copy,
     decode,
     encode,
     kind_of_suffix,
     output_kind,
     output_name,
 )
+from demoire.opinions import Opinions
 from demoire.restore import Restored, RestoreOptions, restore
 
 if TYPE_CHECKING:
@@ -48,7 +51,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", type=Path, default=WEIGHTS, metavar="DIR", help="folder of models with its catalogue"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a photo")
+    parser.add_argument(
+        "--skip-clean",
+        action="store_true",
+        help="leave photos in which the detector finds no moire as they are: the output is a copy, byte for byte, with "
+        "the input's suffix",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object a photo, with what detector and discriminator say where there are such models",
+    )
 
 
 def _positive(text: str) -> int:
@@ -67,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
     with closing(models.fetch(args.model)) as events:
         ProgressBar(args.model).show_fetching(events)
     models.get(args.model)  # what concerns all photos fails once, before any
+    if args.skip_clean:
+        _check_detector(models)
     choose_device(args.device)
     sources = list(_sources(args.inputs))
     options = RestoreOptions(
@@ -77,8 +92,20 @@ def run(args: argparse.Namespace) -> int:
         memory_budget=args.memory << 20 if args.memory else None,
     )
     limits = Limits(max_pixels=args.max_megapixels * 1_000_000) if args.max_megapixels else Limits()
-    job = Job(_target(args.output, args.inputs, args.format), options, limits, models, sources)
+    opinions = Opinions(models) if args.json else None
+    job = Job(
+        _target(args.output, args.inputs, args.format), options, limits, models, sources, opinions, args.skip_clean
+    )
     return 1 if [source for source in sources if not _restore_and_tell(job, source, args.json)] else 0
+
+
+def _check_detector(models: "ModelCache") -> None:
+    try:
+        models.get(DETECTOR)
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            "There is no detector among the models to skip clean photos by; leave --skip-clean out."
+        ) from error
 
 
 def _restore_and_tell(job: "Job", source: Path, as_json: bool) -> bool:
@@ -95,9 +122,12 @@ def _restore_and_tell(job: "Job", source: Path, as_json: bool) -> bool:
         print(json.dumps(done.as_dict(), ensure_ascii=False), flush=True)
         return True
     result = done.result
-    print(
-        f"{done.source} -> {done.target} ({result.tiles} tiles on {result.device}, {result.seconds:.1f} s)", flush=True
+    how = (
+        f"{result.tiles} tiles on {result.device}, {result.seconds:.1f} s"
+        if result
+        else "no moire found, copied as it is"
     )
+    print(f"{done.source} -> {done.target} ({how})", flush=True)
     for notice in done.notices:
         print(f"  {notice.text}")
     return True
@@ -154,39 +184,60 @@ def _target(output: Path, inputs: Sequence[Path], choice: str) -> Target:
 
 @dataclass(frozen=True)
 class Done:
-    """One restored photo: from ``source`` to ``target``, with what could not be kept."""
+    """What became of one photo, ``source``.
+
+    Attributes:
+        target: the file that was written.
+        result: None where the photo was copied as it is, since it has no moire.
+        notices: what could not be kept.
+        moire, looks_clean: what detector and discriminator say, where they were asked.
+    """
 
     source: Path
     target: Path
-    result: Restored
-    notices: tuple[Notice, ...]
+    result: Restored | None
+    notices: tuple[Notice, ...] = ()
+    moire: Moire | None = None
+    looks_clean: float | None = None
 
     def as_dict(self) -> dict[str, object]:
-        """For ``--json``."""
+        """For ``--json``; a photo that was copied has no model."""
+        facts = ("model", "origin", "device", "dtype", "tiles")
         return {
             "input": str(self.source),
             "output": str(self.target),
-            "model": self.result.model,
-            "origin": self.result.origin,
-            "device": self.result.device,
-            "dtype": self.result.dtype,
-            "tiles": self.result.tiles,
-            "seconds": round(self.result.seconds, 3),
+            "copied": self.result is None,
+            **{name: getattr(self.result, name, None) for name in facts},
+            "seconds": round(self.result.seconds, 3) if self.result else 0.0,
             "notices": [notice.text for notice in self.notices],
+            **(asdict(self.moire) if self.moire else {}),
+            **({"looks_clean": self.looks_clean} if self.looks_clean is not None else {}),
         }
 
 
 class Job:
-    """Restores photos with the same options, one by one; no result takes the place of a photo or of another result."""
+    """Restores photos with the same options, one by one; no result takes the place of a photo or of another result.
+
+    ``opinions`` are asked of each photo and result; with ``skip_clean`` photos without moire are copied as they are.
+    """
 
     def __init__(
-        self, target: Target, options: RestoreOptions, limits: Limits, models: "ModelCache", sources: Sequence[Path]
+        self,
+        target: Target,
+        options: RestoreOptions,
+        limits: Limits,
+        models: "ModelCache",
+        sources: Sequence[Path],
+        opinions: Opinions | None = None,
+        skip_clean: bool = False,
     ) -> None:
         self._target = target
         self._options = options
         self._limits = limits
         self._models = models
         self._sources = {source.resolve() for source in sources}
+        self._opinions = opinions
+        self._skip_clean = skip_clean
         self._written: set[Path] = set()
 
     def restore(self, source: Path) -> Done:
@@ -195,20 +246,39 @@ class Job:
             raise PictureError(f"The folder '{source}' holds no pictures; choose another one.")
         picture = decode(source, limits=self._limits)
         kind = self._target.kind or output_kind(picture, self._target.choice)
-        target = self._place(picture, kind)
-        result = self._run(picture)
-        notices = (*result.notices, *encode(result.picture, target, kind))
+        found = detect(picture, self._models) if self._skip_clean else None
+        if found and not found.found:
+            target = self._place(picture, kind, source.suffix)
+            copy(source, target)
+            done = Done(source, target, None, moire=found.moire)
+        else:
+            target = self._place(picture, kind)
+            result = self._run(picture)
+            notices = (*result.notices, *encode(result.picture, target, kind))
+            done = Done(
+                source, target, result, notices, *self._opinion(picture, result.picture, found.moire if found else None)
+            )
         self._written.add(target.resolve())
-        return Done(source, target, result, notices)
+        return done
+
+    def _opinion(self, photo: Picture, restored: Picture, moire: Moire | None) -> tuple[Moire | None, float | None]:
+        """What is said of photo and result; ``moire`` where that is known already."""
+        if self._opinions is None:
+            return moire, None
+        return moire or self._opinions.moire(photo), self._opinions.looks_clean(restored, photo)
 
     def _run(self, picture: Picture) -> Restored:
         return ProgressBar(picture.name).follow(restore(picture, self._options, self._models))
 
-    def _place(self, picture: Picture, kind: str) -> Path:
-        target = self._target.file or self._target.folder / output_name(picture.name, kind)
+    def _place(self, picture: Picture, kind: str, suffix: str | None = None) -> Path:
+        """Where the result goes; ``suffix``: of a copy, in place of that of the ``kind``."""
+        named = Path(output_name(picture.name, kind))
+        name = named if suffix is None else named.with_suffix(suffix)
+        target = self._target.file or self._target.folder / name
+        if self._target.file and suffix is not None and kind_of_suffix(suffix) != kind:
+            target = target.with_suffix(suffix)
         number = 2
         while self._target.file is None and target.resolve() in self._written:
-            name = Path(output_name(picture.name, kind))
             target = self._target.folder / f"{name.stem}-{number}{name.suffix}"
             number += 1
         if target.resolve() in self._sources:
