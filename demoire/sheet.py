@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from demoire import __version__
+from demoire.detect import Moire
 from demoire.entries import WEIGHTS_FILE, ModelEntry
 from demoire.errors import OutputError
 from demoire.fonts import Font, FontBook
@@ -76,8 +77,13 @@ class Sheet:
     notes: tuple[str, ...] = ()
 
 
-def result_entry(model: ModelEntry, restored: Restored, figures: Mapping[str, float], say: Say) -> Entry:
-    """The entry of a result: family, model id with revision or hash of its weights, and how it was computed."""
+def result_entry(
+    model: ModelEntry, restored: Restored, figures: Mapping[str, float], say: Say, looks_clean: float | None = None
+) -> Entry:
+    """The entry of a result: family, model id with revision or hash of its weights, and how it was computed.
+
+    ``looks_clean``: the probability that it is a clean photo, where the discriminator was asked.
+    """
     file = model.files.get(WEIGHTS_FILE)
     weights = restored.origin
     if model.revision and restored.origin != "bundled":
@@ -88,15 +94,24 @@ def result_entry(model: ModelEntry, restored: Restored, figures: Mapping[str, fl
     facts = (
         say("sheet.model").format(model=model.id, weights=weights),
         say("sheet.run").format(**run, seconds=f"{restored.seconds:.1f}"),
+        *([] if looks_clean is None else [say("pane.looks_clean").format(percent=f"{100 * looks_clean:.0f}")]),
     )
     family = model.family.upper()
     title = family if model.id == model.family else f"{family} {model.id}"
     return Entry(title, restored.picture, facts, figures, made=True)
 
 
-def original_entry(photo: Picture, figures: Mapping[str, float], say: Say) -> Entry:
-    """The entry of the photo as it came."""
-    return Entry(say("sheet.original"), photo, (f"{photo.kind.upper()}, {photo.bits} bit",), figures)
+def original_entry(photo: Picture, figures: Mapping[str, float], say: Say, moire: Moire | None = None) -> Entry:
+    """The entry of the photo as it came; ``moire``: how much it has, where the detector was asked."""
+    facts = [f"{photo.kind.upper()}, {photo.bits} bit", *([_moire_line(moire, say)] if moire else [])]
+    return Entry(say("sheet.original"), photo, tuple(facts), figures)
+
+
+def _moire_line(moire: Moire, say: Say) -> str:
+    if moire.level == "none":
+        return say("sheet.moire.none")
+    percent = f"{100 * moire.area:.0f}" if moire.area >= 0.005 else "< 1"
+    return say("moire.found").format(level=say(f"moire.level.{moire.level}"), percent=percent)
 
 
 def reference_entry(fitted: Picture, say: Say) -> Entry:

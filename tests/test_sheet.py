@@ -14,9 +14,12 @@ from PIL import Image, ImageCms
 from demoire import sheet as sheets
 from demoire.catalog import load_catalog
 from demoire.cli import main
+from demoire.detect import Moire
 from demoire.errors import OutputError
 from demoire.fonts import FONT_FILES, FontBook
 from demoire.images import decode
+from demoire.judge import judge
+from demoire.loading import ModelCache
 from demoire.picture import Picture
 from demoire.reference import align
 from demoire.restore import Restored
@@ -24,6 +27,7 @@ from demoire.sheet import Entry, Sheet, chinese_missing, compose, original_entry
 from demoire.ui.texts import TEXTS
 from tests.pictures import photo as photograph
 from tests.pictures import screen
+from tests.tiny import write_detector, write_discriminator
 
 FONTS = FontBook.find()
 NO_FONTS = FontBook({style: [] for style in FONT_FILES})
@@ -166,6 +170,39 @@ def test_a_result_says_model_and_weights(weights: Path) -> None:
     hub = result_entry(replace(model, repo="a/b", revision="c" * 40), replace(restored, origin="hub"), {}, english)
     assert "c" * 12 in hub.facts[0]
     assert original_entry(noise(0), {}, english).facts == ("PNG, 8 bit",)
+
+
+def test_entries_say_what_detector_and_discriminator_say(weights: Path) -> None:
+    restored = Restored(noise(1), "tiny", "bundled", "cpu", "float32", 3, 9, 1.25, ())
+    entry = result_entry(load_catalog(weights)["tiny"], restored, {}, english, 0.874)
+    assert entry.facts[-1] == "looks like a clean photo: 87 %"
+    for moire, line in {
+        Moire(0.97, 0.5, 0.338, "strong"): "Moiré: strong, 34 % of the picture",
+        Moire(0.6, 0.1, 0.001, "weak"): "Moiré: weak, < 1 % of the picture",
+        Moire(0.1, 0.0, 0.0, "none"): "No moiré found",
+    }.items():
+        assert original_entry(noise(0), {}, english, moire).facts == ("PNG, 8 bit", line)
+
+
+def test_the_command_tells_what_detector_and_discriminator_say(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moire = photograph(screen(100, 120))
+    Image.fromarray(moire).save(tmp_path / "photo.png")
+    write_detector(weights, screen(100, 120), moire)
+    write_discriminator(weights)
+    command = ["compare", str(tmp_path / "photo.png"), "--models", "identity,tiny", "--weights", str(weights)]
+    assert main([*command, "-o", str(tmp_path / "out"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["probability"] > 0.9 and told["level"] != "none" and 0 < told["area"] < 1
+    models = ModelCache(weights=weights)
+    photo = decode(tmp_path / "photo.png")
+    for result in told["results"]:
+        written = decode(tmp_path / "out" / result["file"])
+        assert result["looks_clean"] == round(judge(written, photo, models).probability, 4)
+    assert told["sheets"] == [str(tmp_path / "out" / name) for name in ("sheet.png", "sheet.pdf")]
+    kept = json.loads((tmp_path / "out" / "figures.json").read_text())
+    assert kept == {name: value for name, value in told.items() if name != "notices"}
 
 
 def test_the_command_writes_all(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ SAME = {"Demoire", "English", "中文", "100 %", "× 1", "× 2", "× 4", "× 8",
 #: Keys that are put together from a prefix and a name.
 PREFIXES = (
     *("control.device.", "control.format.", "family.", "example.", "notice.", "error.class.", "tab.", "run.origin."),
-    *("pane.", "figure.", "parcel.", "sheet.", "simulate."),
+    *("pane.", "figure.", "parcel.", "sheet.", "simulate.", "moire.level.", "viewer.map.", "viewer.legend."),
 )
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from demoire.catalog import WEIGHTS, find_model
 from demoire.cli.progress import ProgressBar
@@ -13,12 +13,14 @@ from demoire.entries import ModelEntry
 from demoire.errors import OutputError
 from demoire.images import SUFFIXES as PICTURES
 from demoire.images import Picture, decode, encode, output_kind, output_name
+from demoire.opinions import Opinions
 from demoire.restore import RestoreOptions, restore
 from demoire.sheet import SUFFIXES
-from demoire.ui.outcomes import Compared, Outcome
+from demoire.ui.outcomes import Compared, Outcome, judged
 from demoire.ui.texts import LANGUAGES
 
 if TYPE_CHECKING:
+    from demoire.loading import ModelCache
     from demoire.reference import Truth
 
 
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--language", choices=LANGUAGES, default=LANGUAGES[0], help="of the labels")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, metavar="DIR", help="folder of models")
+    parser.add_argument("--json", action="store_true", help="print figures and facts as one JSON object")
 
 
 def _place(text: str) -> tuple[int, int]:
@@ -48,14 +51,22 @@ def _place(text: str) -> tuple[int, int]:
 
 def run(args: argparse.Namespace) -> int:
     """Restores, scores, writes; in a folder also the results themselves and all figures as JSON."""
+    from demoire.loading import ModelCache
+
     models = [find_model(name.strip(), args.weights) for name in args.models.split(",")]
     targets = _targets(args.output, args.photo)
     photo = decode(args.photo)
     truth = _truth(photo, args.reference)
-    compared = Compared(photo, _outcomes(photo, models, truth, args), truth)
+    cache = ModelCache(weights=args.weights)
+    compared = judged(Compared(photo, _outcomes(photo, models, truth, cache, args.device), truth), Opinions(cache))
     notices = compared.write_sheets(targets, args.language, args.at)
+    facts = {"sheets": [str(target) for target in targets], **compared.facts()}
     if args.output not in targets:
-        _write_all(compared, args.output)
+        _write_all(compared, args.output, facts)
+    if args.json:
+        facts["notices"] = [notice.text for notice in notices]
+        print(json.dumps(facts, ensure_ascii=False))
+        return 0
     print(args.output)
     for notice in notices:
         print(f"  {notice.text}")
@@ -86,27 +97,26 @@ def _truth(photo: Picture, reference: Path | None) -> "Truth | None":
 
 
 def _outcomes(
-    photo: Picture, models: Sequence[ModelEntry], truth: "Truth | None", args: argparse.Namespace
+    photo: Picture, models: Sequence[ModelEntry], truth: "Truth | None", cache: "ModelCache", device: str
 ) -> list[Outcome]:
-    from demoire.loading import ModelCache
-
-    cache = ModelCache(weights=args.weights)
     outcomes = []
     for model in models:
         bar = ProgressBar(model.id)
         with closing(cache.fetch(model.id)) as events:
             bar.show_fetching(events)
-        restored = bar.follow(restore(photo, RestoreOptions(model=model.id, device=args.device), cache))
+        restored = bar.follow(restore(photo, RestoreOptions(model=model.id, device=device), cache))
         outcomes.append(Outcome(model, restored, truth.score(restored.picture.pixels) if truth else {}))
     return outcomes
 
 
-def _write_all(compared: Compared, folder: Path) -> None:
-    """Beside the sheets: each result as ``restore`` writes it, the reference and the differences, the figures."""
+def _write_all(compared: Compared, folder: Path, facts: dict[str, Any]) -> None:
+    """Beside the sheets: each result as ``restore`` writes it, the reference and the differences, the ``facts``.
+
+    Each result's name is added to these.
+    """
     photo, truth = compared.photo, compared.truth
     kind = output_kind(photo)
     name = Path(output_name(photo.name, kind))
-    facts = compared.facts()
     for done, told in zip(compared.outcomes, facts["results"], strict=True):
         told["file"] = f"{name.stem}_{done.model.id}{name.suffix}"
         encode(done.restored.picture, folder / told["file"], kind)

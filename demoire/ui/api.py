@@ -14,12 +14,13 @@ from demoire.catalog import RESTORING, ModelEntry
 from demoire.detect import DETECTOR, detect
 from demoire.errors import DemoireError, UnknownNameError
 from demoire.images import encode, output_kind, output_name
+from demoire.opinions import Opinions
 from demoire.picture import Picture
 from demoire.restore import Restored, RestoreOptions, restore
 from demoire.ui.handlers import MOST_MODELS, uploaded_file
 from demoire.ui.jobs import PATIENCE, Desk
 from demoire.ui.lane import Ticket
-from demoire.ui.outcomes import Compared, Outcome
+from demoire.ui.outcomes import Compared, Outcome, judged, moire_facts
 from demoire.ui.restore_tab import DEVICE_LANE, WAITING
 from demoire.ui.share_routes import public_base
 from demoire.ui.texts import LANGUAGES, TEXTS, error_texts
@@ -73,17 +74,18 @@ class _Calls:
             kind: of the file that comes back: "auto" (as the photo, or PNG), "png" or "jpg".
 
         Returns:
-            The restored picture as a file, and how it came about.
+            The restored picture as a file, and how it came about, with what detector and discriminator say of it.
         """
         try:
             entry, picture = self._model(model), self._picture(photo)
             chosen = output_kind(picture, kind)
-            restored = self._restored(picture, entry)
+            compared = self._compared(picture, [entry], None)
+            (outcome,) = compared.outcomes
             path = _folder() / output_name(picture.name, chosen)
-            notices = encode(restored.picture, path, chosen)
+            notices = encode(outcome.restored.picture, path, chosen)
         except DemoireError as error:
             raise _told(error) from error
-        facts = Outcome(entry, restored).facts()
+        facts = outcome.facts() | moire_facts(compared.moire)
         facts["notices"] += [notice.text for notice in notices]
         return str(path), facts
 
@@ -164,7 +166,9 @@ class _Calls:
         for entry in entries:
             restored = self._restored(photo, entry)
             outcomes.append(Outcome(entry, restored, truth.score(restored.picture.pixels) if truth else {}))
-        return Compared(photo, outcomes, truth)
+        with closing(self._desk.lane.ticket()) as ticket:
+            _wait(ticket)
+            return judged(Compared(photo, outcomes, truth), Opinions(self._desk.loaded()))
 
     def _model(self, name: str) -> ModelEntry:
         if name not in self._models:

@@ -9,11 +9,23 @@ from types import MappingProxyType
 from demoire.catalog import ModelEntry
 from demoire.errors import DemoireError, OutputError, StoreError, WeightsError
 from demoire.picture import Notice
-from demoire.ui.texts import controls, errors, frame, intake, notices, run, share, sheet, simulate, viewer
+from demoire.ui.texts import (
+    controls,
+    errors,
+    frame,
+    intake,
+    notices,
+    opinions,
+    run,
+    share,
+    sheet,
+    simulate,
+    viewer,
+)
 from demoire.ui.texts.text import LANGUAGES as LANGUAGES
 from demoire.ui.texts.text import Text as Text
 
-AREAS = (frame, intake, controls, viewer, run, share, sheet, simulate, notices, errors)
+AREAS = (frame, intake, controls, viewer, run, opinions, share, sheet, simulate, notices, errors)
 
 TEXTS: Mapping[str, Text] = {key: text for area in AREAS for key, text in area.TEXTS.items()}
 

@@ -15,6 +15,7 @@ TEXTS = {
     "sheet.run": Text(
         "{device}, {dtype}, tiles: {tiles}, {seconds} s", "{device}，{dtype}，图块 {tiles}，用时 {seconds} 秒"
     ),
+    "sheet.moire.none": Text("No moiré found", "未发现摩尔纹"),
     "sheet.raw": Text("PSNR dB", "PSNR dB"),
     "sheet.fitted": Text("PSNR fitted", "PSNR 拟合后"),
     "sheet.ssim": Text("SSIM fitted", "SSIM 拟合后"),
