@@ -174,3 +174,20 @@ def test_judging_prefers_what_is_told_to_be_clean() -> None:
 
     captures = [Captures(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8), torch.zeros(1, 1, 8, 8))] * 3
     assert Judging().score(Same(SMALL), captures) == 1
+
+
+def test_collapse_is_told_and_the_last_sound_state_kept(content: Path, features: Path, tmp_path: Path) -> None:
+    trainer = AdversarialTrainer(small_preset(warm_up=0.0, finish=0.0), options(content, tmp_path, features))
+    trainer.step()
+    sound = trainer.validate()
+    trainer.progress = replace(trainer.progress, step=1, best_gain=sound)
+    kept = {name: value.clone() for name, value in trainer.average.state_dict().items()}
+    with torch.no_grad():
+        trainer.average.head.bias.add_(0.5)
+        trainer.average.gate.bias.add_(9.0)
+    with pytest.raises(DataError, match="collapsed by step 1: validation fell"):
+        trainer.validate()
+    assert all(torch.equal(value, trainer.average.state_dict()[name]) for name, value in kept.items())
+    trainer._loss = 0.001
+    with pytest.raises(DataError, match="tells every result"):
+        trainer.validate()
