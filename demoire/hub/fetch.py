@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from demoire.hub.probe import Probe
+
 #: How often those who wait look at a download, in seconds.
 _LOOK = 0.2
 _IMPORTING = 60.0
@@ -36,7 +38,8 @@ class HubOptions:
         source: "auto", or what alone may be used: "hub" (and its cache), "bundled".
         offline: ask no network.
         cache: the cache's folder; None: the Hub client's own.
-        first_answer: seconds until the Hub must have answered, where an older copy is at hand.
+        first_answer: seconds until the Hub must have answered, where an older copy is at hand; the start of its client
+            does not count.
         only_answer: the same, where there is no other copy.
         silence: seconds that a download may stand still.
         whole: seconds that it may take.
@@ -47,7 +50,7 @@ class HubOptions:
     source: str = "auto"
     offline: bool = False
     cache: Path | None = None
-    first_answer: float = 2.0
+    first_answer: float = 1.5
     only_answer: float = 15.0
     silence: float = 10.0
     whole: float = 600.0
@@ -121,6 +124,7 @@ class Fetch:
         self._order = order
         self._options = options
         self._state = _State()
+        self._probe = Probe(order.repo, order.answer)
         self._watchers = 0
         self._lock = threading.Lock()
         self._left = threading.Event()
@@ -175,6 +179,8 @@ class Fetch:
                 return FetchFailure(f"it took longer than {self._options.whole:g} s")
             if now > patience:
                 return self._impatient()
+            if not self._state.answered and (failure := self._probe.failure()):
+                return _explain(*failure, self._order)
             try:
                 line = lines.get(timeout=max(min(patience, end, now + _LOOK) - now, 0))
             except queue.Empty:
@@ -189,7 +195,7 @@ class Fetch:
     def _impatient(self) -> FetchFailure:
         if self._state.answered:
             return FetchFailure(f"the Hub sent nothing for {self._options.silence:g} s")
-        return FetchFailure(f"the Hub gave no answer within {self._order.answer:g} s", everywhere=True)
+        return _explain("silent", "", self._order)
 
     def _hear(self, event: Mapping[str, Any]) -> Fetched | FetchFailure | None:
         state = self._state
@@ -262,6 +268,8 @@ def _explain(kind: str, detail: str, order: Order) -> FetchFailure:
             return FetchFailure(f"{order.repo} on the Hub lacks one of {' and '.join(order.files)}")
         case "status":
             return FetchFailure(f"the Hub answered with status {detail}", everywhere=detail == "429" or detail >= "500")
+        case "silent":
+            return FetchFailure(f"the Hub gave no answer within {order.answer:g} s", everywhere=True)
         case "unreachable":
             return FetchFailure("the Hub cannot be reached", everywhere=True)
         case "size":
