@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from demoire.simulate import delivery, display, geometry, isp, optics, sensor
+from demoire.simulate import delivery, display, geometry, isp, optics, sensor, shown
 from demoire.simulate.config import CaptureParameters, DeliveryParameters
 
 VISIBLE = 2.5 / 255
@@ -94,8 +94,9 @@ def _display_light(
     times = optics.enlargement(min(p.geometry.scale for p in parameters))
     linear = isp.srgb_to_linear(content)
     enlarged = linear.repeat_interleave(times, 2).repeat_interleave(times, 3)
-    target = optics.sample_content(_blurred(enlarged, parameters, True, times), u, v, times)
-    blurred = _blurred(enlarged, parameters, False, times)
+    blurring = parameters[: len(content)]
+    target = shown.look_up(_blurred(enlarged, blurring, True, times), parameters, u, v, times)
+    blurred = _blurred(enlarged, blurring, False, times)
     mask = optics.sample_cell(_cells(parameters).to(device), u, v)
     channels = []
     for c in range(3):
@@ -103,19 +104,21 @@ def _display_light(
         shift_u, shift_v = (
             torch.tensor([s[i] for s in shift], dtype=torch.float32, device=device)[:, None, None] for i in range(2)
         )
-        seen = optics.sample_content(blurred[:, c : c + 1], u - shift_u, v - shift_v, times)
+        seen = shown.look_up(blurred[:, c : c + 1], parameters, u - shift_u, v - shift_v, times)
         channels.append(seen * mask[:, c : c + 1])
     return torch.cat(channels, 1), target
 
 
 def _expose(light: Tensor, parameters: Sequence[CaptureParameters]) -> Tensor:
-    """Exposure, vignetting about the frame's centre, and glare."""
+    """Exposure, vignetting about the frame's centre, waves of a pulsing backlight, and glare."""
     device = light.device
     x, y = geometry.sensor_grid(light.shape[-2], light.shape[-1], device)
     fall = []
     for p in parameters:
         squared = ((x - p.geometry.centre[0]) ** 2 + (y - p.geometry.centre[1]) ** 2) / p.geometry.radius**2
-        fall.append(1 - p.sensor.vignetting * squared.clamp(max=1.5))
+        amplitude, length, phase = p.sensor.rolling
+        waves = 1 + amplitude * torch.cos(2 * math.pi * (y / length + phase)) if amplitude else 1.0
+        fall.append((1 - p.sensor.vignetting * squared.clamp(max=1.5)) * waves)
     white = _rows([p.sensor.white for p in parameters], device)
     glare = _rows([p.sensor.glare for p in parameters], device)
     return white * (light * torch.stack(fall) * (1 - glare) + glare)
@@ -152,13 +155,29 @@ def _develop(
     return delivery.resize(image, *size, shared.resizer).clamp(0, 1)
 
 
-def _untouched(content: Tensor, parameters: Sequence[CaptureParameters], size: tuple[int, int]) -> Tensor:
-    """Plain pictures at their own pixels with a little noise and JPEG: input and target at once."""
+def untouched(content: Tensor, parameters: Sequence[CaptureParameters], size: tuple[int, int]) -> Tensor:
+    """The middle of plain pictures, their own pixels with a little noise, before any JPEG."""
     top, left = (content.shape[-2] - size[0]) // 2, (content.shape[-1] - size[1]) // 2
     window = content[..., top : top + size[0], left : left + size[1]]
     amount = _rows([p.sensor.read_noise * 2 for p in parameters], content.device)
-    noisy = (window + sensor.noise_like(window, [p.noise_seed for p in parameters]) * amount).clamp(0, 1)
-    return delivery.compress(noisy, [p.jpeg for p in parameters])
+    return (window + sensor.noise_like(window, [p.noise_seed for p in parameters]) * amount).clamp(0, 1)
+
+
+def shoot(
+    content: Tensor, parameters: Sequence[CaptureParameters], shared: DeliveryParameters, size: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Photographs what displays show.
+
+    Args:
+        content: as of ``render``, or one picture (1, 3, h, w) that all captures look at.
+
+    Returns:
+        the photos before JPEG and their targets, (N, 3, *size) sRGB in [0, 1], and the exposed light on the sensor.
+    """
+    light, target = _display_light(content, parameters, sensor_size(size, shared.reduction))
+    light, target = _expose(light, parameters), _expose(target, parameters).clamp(0, 1)
+    photo = _develop(_photograph(light, parameters, noisy=True), parameters, shared, size, capture=True)
+    return photo, _develop(target, parameters, shared, size, capture=False), light
 
 
 def local_rms(difference: Tensor) -> Tensor:
@@ -190,11 +209,8 @@ def render(
     clean, amplitude = torch.empty_like(moire), moire.new_zeros((len(parameters), 1, *size))
     if touched:
         chosen = [parameters[i] for i in touched]
-        light, target = _display_light(content[touched], chosen, sensor_size(size, shared.reduction))
-        light, target = _expose(light, chosen), _expose(target, chosen).clamp(0, 1)
-        photo = _develop(_photograph(light, chosen, noisy=True), chosen, shared, size, capture=True)
+        photo, clean[touched], light = shoot(content[touched], chosen, shared, size)
         moire[touched] = delivery.compress(photo, [p.jpeg for p in chosen])
-        clean[touched] = _develop(target, chosen, shared, size, capture=False)
         for i in touched:
             if parameters[i].kind == "photo":
                 clean[i] = moire[i]
@@ -202,5 +218,7 @@ def render(
             quiet = _develop(_photograph(light, chosen, noisy=False), chosen, shared, size, capture=True)
             amplitude[touched] = local_rms(quiet - clean[touched])
     if rest:
-        moire[rest] = clean[rest] = _untouched(content[rest], [parameters[i] for i in rest], size)
+        chosen = [parameters[i] for i in rest]
+        noisy = untouched(content[rest], chosen, size)
+        moire[rest] = clean[rest] = delivery.compress(noisy, [p.jpeg for p in chosen])
     return Captures((moire * 255).round() / 255, clean, amplitude)

@@ -9,6 +9,9 @@ import numpy as np
 Range = tuple[float, float]
 T = TypeVar("T")
 
+HALF_DIAGONAL = 0.62
+"""Of the whole photo, by its width."""
+
 
 @dataclass(frozen=True)
 class SimulatorConfig:
@@ -101,6 +104,20 @@ class DisplayParameters:
 
 
 @dataclass(frozen=True)
+class ShownParameters:
+    """What is shown at one moment of moving content: ``zoom`` times larger about the middle, then moved by ``shift``.
+
+    Attributes:
+        shift: (u, v) in display pixels, to the right and down.
+        window: (left, top, right, bottom) in display pixels from the middle: only this part moves, the rest is still.
+    """
+
+    shift: tuple[float, float] = (0.0, 0.0)
+    zoom: float = 1.0
+    window: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True)
 class GeometryParameters:
     """Sensor to display: ``scale`` sensor pixels per display pixel, radians, and a phase in display pixels.
 
@@ -130,7 +147,11 @@ class OpticsParameters:
 
 @dataclass(frozen=True)
 class SensorParameters:
-    """CFA phase (of ``RGGB``, or ``none``), exposure of display white (linear), photons at saturation (0: no noise)."""
+    """CFA phase (of ``RGGB``, or ``none``), exposure of display white (linear), photons at saturation (0: no noise).
+
+    ``rolling``: the display's backlight pulses while rows are read one after the other: relative amplitude of the waves
+    of brightness, their length in sensor pixels, and the phase in waves at the window's centre.
+    """
 
     cfa: str = "RGGB"
     white: float = 0.6
@@ -139,6 +160,7 @@ class SensorParameters:
     vignetting: float = 0.0
     glare: float = 0.0
     crosstalk: float = 0.0
+    rolling: tuple[float, float, float] = (0.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -184,6 +206,7 @@ class CaptureParameters:
 
     kind: str = "screen"
     display: DisplayParameters = field(default_factory=DisplayParameters)
+    shown: ShownParameters = field(default_factory=ShownParameters)
     geometry: GeometryParameters = field(default_factory=GeometryParameters)
     optics: OpticsParameters = field(default_factory=OpticsParameters)
     sensor: SensorParameters = field(default_factory=SensorParameters)
@@ -192,19 +215,25 @@ class CaptureParameters:
     noise_seed: int = 0
 
 
-def _choose(rng: np.random.Generator, table: tuple[tuple[T, float], ...]) -> T:
+def choose(rng: np.random.Generator, table: tuple[tuple[T, float], ...]) -> T:
+    """One of the things of a table by their shares."""
     shares = np.array([share for _, share in table])
     return table[int(rng.choice(len(table), p=shares / shares.sum()))][0]
+
+
+def log_uniform(rng: np.random.Generator, limits: Range) -> float:
+    """A number whose logarithm is uniform."""
+    return math.exp(rng.uniform(math.log(limits[0]), math.log(limits[1])))
 
 
 def draw_delivery(config: SimulatorConfig, rng: np.random.Generator) -> DeliveryParameters:
     """Draws how the photo is reduced for sharing."""
     shares = np.array([row[0] for row in config.reductions])
     _, low, high, ratio = config.reductions[int(rng.choice(len(shares), p=shares / shares.sum()))]
-    mean = math.exp(rng.uniform(math.log(low), math.log(high)))
+    mean = log_uniform(rng, (low, high))
     squeeze = math.exp(rng.uniform(-0.5, 0.5) * math.log(ratio))
     reduction = (max(1.0, mean * squeeze), max(1.0, mean / squeeze))
-    return DeliveryParameters(reduction, _choose(rng, config.resizers))
+    return DeliveryParameters(reduction, choose(rng, config.resizers))
 
 
 def draw_scale(config: SimulatorConfig, rng: np.random.Generator) -> float:
@@ -212,7 +241,7 @@ def draw_scale(config: SimulatorConfig, rng: np.random.Generator) -> float:
     if rng.random() < config.resonant_share:
         offset = rng.uniform(-1, 1)
         return float(rng.choice(config.resonances)) * (1 + offset * abs(offset) * config.resonance_width)
-    return math.exp(rng.uniform(math.log(config.scale[0]), math.log(config.scale[1])))
+    return log_uniform(rng, config.scale)
 
 
 def draw_capture(config: SimulatorConfig, rng: np.random.Generator, scale: float) -> CaptureParameters:
@@ -225,7 +254,7 @@ def draw_capture(config: SimulatorConfig, rng: np.random.Generator, scale: float
         kind = "untouched"
     sigma = rng.uniform(*config.psf_sigma)
     display = DisplayParameters(
-        layout=_choose(rng, config.layouts),
+        layout=choose(rng, config.layouts),
         lit_x=rng.uniform(*config.lit_x),
         lit_y=rng.uniform(*config.lit_y),
         reversed=bool(rng.random() < config.reversed_share),
@@ -261,7 +290,7 @@ def _draw_geometry(config: SimulatorConfig, rng: np.random.Generator, scale: flo
         perspective=(tilt * math.cos(direction), tilt * math.sin(direction)),
         distortion=rng.uniform(*config.distortion),
         centre=(rng.uniform(-0.4, 0.4) * frame, rng.uniform(-0.35, 0.35) * frame),
-        radius=frame * 0.62,
+        radius=frame * HALF_DIAGONAL,
         phase=(rng.random(), rng.random()),
     )
 
@@ -270,7 +299,7 @@ def _draw_sensor(config: SimulatorConfig, rng: np.random.Generator) -> SensorPar
     return SensorParameters(
         cfa=str(rng.choice(("RGGB", "GRBG", "GBRG", "BGGR"))),
         white=rng.uniform(*config.white),
-        photons=math.exp(rng.uniform(*np.log(config.photons))),
+        photons=log_uniform(rng, config.photons),
         read_noise=rng.uniform(*config.read_noise),
         vignetting=rng.uniform(*config.vignetting),
         glare=rng.uniform(*config.glare),
@@ -284,7 +313,7 @@ def _draw_isp(config: SimulatorConfig, rng: np.random.Generator) -> IspParameter
     grey = np.full((3, 3), 1 / 3)
     matrix = grey + (np.eye(3) - grey) * saturation + error - error.mean(1, keepdims=True)
     return IspParameters(
-        demosaicer=_choose(rng, config.demosaicers),
+        demosaicer=choose(rng, config.demosaicers),
         white_balance=(rng.uniform(*config.white_balance), rng.uniform(*config.white_balance)),
         colour_matrix=tuple(float(x) for x in matrix.ravel()),
         contrast=rng.uniform(*config.contrast),
@@ -297,12 +326,12 @@ def _draw_isp(config: SimulatorConfig, rng: np.random.Generator) -> IspParameter
 
 def _draw_chroma_radius(config: SimulatorConfig, rng: np.random.Generator) -> int:
     wide = rng.random() < config.wide_chroma_share
-    radius = math.exp(rng.uniform(*np.log(config.chroma_radius)))
+    radius = log_uniform(rng, config.chroma_radius)
     return round(radius) if wide else 0
 
 
 def _draw_jpeg(config: SimulatorConfig, rng: np.random.Generator) -> JpegParameters:
     low, high = config.jpeg_quality
-    passes = _choose(rng, config.jpeg_passes)
+    passes = choose(rng, config.jpeg_passes)
     qualities = tuple(int(rng.integers(low, high + 1)) for _ in range(passes))
     return JpegParameters(qualities, bool(rng.random() < config.subsampled_share))

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from demoire.simulate.config import GeometryParameters
@@ -18,6 +20,16 @@ def linear_part(p: GeometryParameters) -> tuple[tuple[float, float], tuple[float
     cos, sin = math.cos(p.rotation), math.sin(p.rotation)
     sx, sy = p.aspect / p.scale, 1 / (p.aspect * p.scale)
     return (sx * (cos + p.shear * sin), sx * (-sin + p.shear * cos)), (sy * sin, sy * cos)
+
+
+def homography(p: GeometryParameters) -> NDArray[np.float64]:
+    """(3, 3): what ``display_positions`` does to (x, y, 1) from the window's centre, by a lens without distortion."""
+    linear = np.eye(3)
+    linear[:2, :2] = linear_part(p)
+    linear[:2, 2] = p.phase
+    tilted = np.eye(3)
+    tilted[2, :2] = p.perspective
+    return np.asarray(linear @ tilted)
 
 
 def sensor_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -76,7 +76,9 @@ def blur(images: Tensor, sigmas: Sequence[float]) -> Tensor:
 
 
 def sample_content(content: Tensor, u: Tensor, v: Tensor, times: int) -> Tensor:
-    """Looks content (N, C, times * H, times * W) up at display coordinates (N, h, w) from its centre; bilinear."""
+    """Looks content (N, C, times * H, times * W), or one for all, up at display coordinates (N, h, w) from its centre;
+    bilinear."""
+    content = content.expand(len(u), -1, -1, -1)
     height, width = content.shape[-2] / times, content.shape[-1] / times
     grid = torch.stack((u * (2 / width), v * (2 / height)), -1)
     return F.grid_sample(content, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

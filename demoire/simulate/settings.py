@@ -7,6 +7,7 @@ import numpy as np
 
 from demoire.errors import DataError
 from demoire.simulate.config import (
+    HALF_DIAGONAL,
     CaptureParameters,
     DeliveryParameters,
     GeometryParameters,
@@ -32,7 +33,6 @@ RANGES: dict[str, tuple[float, float, float]] = {
     "seed": (0, 999_999, 1),
 }
 _MOST_PHOTONS = 4000  # noise 25 %; at 100 % there are a sixteenth as many, the fewest that models were trained on
-_FRAME = 0.62  # half the diagonal of the frame, as the drawn captures have it
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def surprise(seed: int) -> ShotSettings:
     values = {
         "scale": geometry.scale,
         "angle": math.degrees(geometry.rotation),
-        "perspective": 100 * math.hypot(*geometry.perspective) * geometry.radius / _FRAME,
+        "perspective": 100 * math.hypot(*geometry.perspective) * geometry.radius / HALF_DIAGONAL,
         "blur": parameters.optics.sigma,
         "noise": 25 * math.sqrt(_MOST_PHOTONS / parameters.sensor.photons),
         "jpeg": min(passes, default=100),
@@ -137,7 +137,7 @@ def _on_grid(name: str, value: float) -> float:
 
 def _geometry(settings: ShotSettings, drawn: GeometryParameters) -> GeometryParameters:
     direction = math.atan2(drawn.perspective[1], drawn.perspective[0])
-    tilt = settings.perspective / 100 * _FRAME / drawn.radius
+    tilt = settings.perspective / 100 * HALF_DIAGONAL / drawn.radius
     return replace(
         drawn,
         scale=settings.scale,

@@ -1,11 +1,14 @@
 """Captures for training: rendered when asked for, or kept in a memory-mapped pool that a background process renews."""
 
 import json
+import math
 import multiprocessing
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TypeVar, TypeVarTuple
 
 import numpy as np
 import torch
@@ -18,6 +21,8 @@ from demoire.simulate.config import SimulatorConfig, draw_capture, draw_delivery
 from demoire.training.content import ContentStore
 from demoire.training.textures import draw_texture
 
+Ts = TypeVarTuple("Ts")
+T = TypeVar("T", bound=np.generic)
 VALIDATION_SEED = 20_000_003
 TEXTURE_SHARE = 0.6
 
@@ -36,12 +41,12 @@ def render_batch(
     shared, scale = draw_delivery(config, rng), draw_scale(config, rng)
     parameters = [draw_capture(config, rng, scale) for _ in range(count)]
     height, width = content_size(parameters, shared, (size, size))
-    content = np.stack([_draw_content(store, rng, p.kind, height, width) for p in parameters])
+    content = np.stack([draw_content(store, rng, p.kind, height, width) for p in parameters])
     on_device = torch.from_numpy(content).to(device).permute(0, 3, 1, 2).float() / 255
     return render(on_device, parameters, shared, (size, size), labels)
 
 
-def _draw_content(
+def draw_content(
     store: ContentStore, rng: np.random.Generator, kind: str, height: int, width: int
 ) -> NDArray[np.uint8]:
     """A crop of the store; for captures that must pass untouched often a texture that could be taken for moire."""
@@ -66,42 +71,66 @@ class PoolConfig:
     split: str = "train"
 
 
-class CapturePool:
-    """Pairs of moire and clean images, (slots, 2, size, size, 3) uint8 in one memory-mapped file.
+class MappedPool:
+    """A folder of memory-mapped slots, rendered one after the other and renewed in turn.
 
-    ``state.json`` holds how many captures were rendered so far; capture k stands in slot k modulo ``slots``.
+    ``state.json`` holds how many were rendered so far; number k stands in slot k modulo ``slots``.
+
+    Args:
+        config: a frozen dataclass with ``slots``; a folder that was made with another one is refused.
+
+    Raises:
+        DataError: that, or the disk is full.
     """
 
-    def __init__(self, folder: Path, config: PoolConfig) -> None:
-        self.folder, self.config = folder, config
+    def __init__(self, folder: Path, config: Any) -> None:
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._check_config()
-        shape = (config.slots, 2, config.size, config.size, 3)
-        path = folder / "captures.u8"
-        kept = path.exists() and path.stat().st_size == int(np.prod(shape))
+        path, wanted = folder / "pool.json", asdict(config)
+        if path.exists() and json.loads(path.read_text()) != wanted:
+            raise DataError(f"The pool in {folder} was made with other settings; choose another folder or delete it.")
+        path.write_text(json.dumps(wanted))
+        self.slots: int = config.slots
+
+    def map(self, name: str, shape: tuple[int, ...], dtype: type[T]) -> NDArray[T]:
+        """The file ``name``, writable; as it is if it has the right size."""
+        path = self.folder / name
+        kept = path.exists() and path.stat().st_size == math.prod(shape) * np.dtype(dtype).itemsize
         try:
-            self.pairs: NDArray[np.uint8] = (
-                np.memmap(path, np.uint8, "r+", 0, shape) if kept else np.memmap(path, np.uint8, "w+", 0, shape)
-            )
+            return np.memmap(path, dtype, "r+" if kept else "w+", 0, shape)
         except OSError as error:
             raise DataError(
                 f"The pool {path} cannot be made ({error.strerror}); free some disk or use fewer slots."
             ) from error
 
-    def _check_config(self) -> None:
-        path = self.folder / "pool.json"
-        wanted = asdict(self.config)
-        if path.exists() and json.loads(path.read_text()) != wanted:
-            raise DataError(
-                f"The pool in {self.folder} was made with other settings; choose another folder or delete it."
-            )
-        path.write_text(json.dumps(wanted))
-
     @property
     def rendered(self) -> int:
-        """How many captures were ever written."""
+        """How many were ever written."""
         path = self.folder / "state.json"
         return int(json.loads(path.read_text())["rendered"]) if path.exists() else 0
+
+    @property
+    def ready(self) -> int:
+        """How many slots can be read; raises DataError if none can."""
+        ready = min(self.rendered, self.slots)
+        if not ready:
+            raise DataError(f"The pool in {self.folder} is still empty.")
+        return ready
+
+    def count(self, rendered: int) -> None:
+        """Notes that so many were written."""
+        temporary = self.folder / "state.json.part"
+        temporary.write_text(json.dumps({"rendered": rendered}))
+        temporary.replace(self.folder / "state.json")
+
+
+class CapturePool(MappedPool):
+    """Pairs of moire and clean images, (slots, 2, size, size, 3) uint8 in one memory-mapped file."""
+
+    def __init__(self, folder: Path, config: PoolConfig) -> None:
+        super().__init__(folder, config)
+        self.config = config
+        self.pairs = self.map("captures.u8", (config.slots, 2, config.size, config.size, 3), np.uint8)
 
     def write(self, index: int, captures: Captures) -> None:
         """Stores captures number ``index``, ``index`` + 1, ... and counts them."""
@@ -109,28 +138,23 @@ class CapturePool:
         for i in range(len(moire)):
             slot = (index + i) % self.config.slots
             self.pairs[slot, 0], self.pairs[slot, 1] = moire[i], clean[i]
-        temporary = self.folder / "state.json.part"
-        temporary.write_text(json.dumps({"rendered": index + len(moire)}))
-        temporary.replace(self.folder / "state.json")
+        self.count(index + len(moire))
 
     def crops(self, rng: np.random.Generator, count: int, side: int) -> tuple[Tensor, Tensor]:
         """Random crops of ready pairs, turned and mirrored: moire and clean, (count, 3, side, side) in [0, 1]."""
-        ready = min(self.rendered, self.config.slots)
-        if not ready:
-            raise DataError(f"The pool in {self.folder} is still empty.")
-        taken = []
+        ready, taken = self.ready, []
         for _ in range(count):
             top, left = rng.integers(self.config.size - side + 1, size=2)
             crop = self.pairs[rng.integers(ready), :, top : top + side, left : left + side]
-            taken.append(_turned(crop, int(rng.integers(8))))
+            taken.append(turned(crop, int(rng.integers(8))))
         pairs = torch.from_numpy(np.stack(taken)).permute(1, 0, 4, 2, 3).float() / 255
         return pairs[0], pairs[1]
 
 
-def _turned(pair: NDArray[np.uint8], which: int) -> NDArray[np.uint8]:
-    """One of the eight orientations of (2, H, W, 3)."""
-    turned = np.rot90(pair, which % 4, axes=(1, 2))
-    return np.ascontiguousarray(turned[:, :, ::-1] if which >= 4 else turned)
+def turned(images: NDArray[np.uint8], which: int) -> NDArray[np.uint8]:
+    """One of the eight orientations of (..., H, W, 3)."""
+    quarters = np.rot90(images, which % 4, axes=(-3, -2))
+    return np.ascontiguousarray(quarters[..., ::-1, :] if which >= 4 else quarters)
 
 
 def fill_pool(
@@ -143,30 +167,40 @@ def fill_pool(
         limit: stop when so many were rendered; None goes on until the process is ended.
     """
     pool, store = CapturePool(folder, pool_config), ContentStore(content, pool_config.split)
+
+    def render(index: int) -> None:
+        seed = (pool_config.seed, index)
+        pool.write(index, render_batch(store, config, seed, 1, pool_config.size, torch.device("cpu")))
+
+    keep_rendering(pool, render, pace, limit)
+
+
+def keep_rendering(pool: MappedPool, render: Callable[[int], None], pace: float, limit: int | None) -> None:
+    """Calls ``render`` with the numbers that follow those in the pool; pace and limit as of ``fill_pool``."""
     index, parent = pool.rendered, os.getppid()
     while (limit is None or index < limit) and os.getppid() == parent:
         started = time.monotonic()
-        pool.write(
-            index, render_batch(store, config, (pool_config.seed, index), 1, pool_config.size, torch.device("cpu"))
-        )
+        render(index)
         index += 1
         time.sleep(pace * (time.monotonic() - started))
-
-
-def _fill_in_background(
-    folder: Path, pool_config: PoolConfig, content: Path, config: SimulatorConfig, pace: float
-) -> None:
-    torch.set_num_threads(1)
-    os.nice(10)
-    fill_pool(folder, pool_config, content, config, pace, None)
 
 
 def start_filling(
     folder: Path, pool_config: PoolConfig, content: Path, config: SimulatorConfig, pace: float
 ) -> multiprocessing.Process:
     """Runs ``fill_pool`` without end in a background process that dies with this one."""
+    return in_background(fill_pool, folder, pool_config, content, config, pace, None)
+
+
+def in_background(function: Callable[[*Ts], None], *arguments: *Ts) -> multiprocessing.Process:
+    """Runs a function in a nice process of one thread that dies with this one."""
     context = multiprocessing.get_context("spawn")
-    arguments = (folder, pool_config, content, config, pace)
-    process = context.Process(target=_fill_in_background, args=arguments, daemon=True)
+    process = context.Process(target=_run_nicely, args=(function, *arguments), daemon=True)
     process.start()
     return process  # type: ignore[return-value]
+
+
+def _run_nicely(function: Callable[[*Ts], None], *arguments: *Ts) -> None:
+    torch.set_num_threads(1)
+    os.nice(10)
+    function(*arguments)
