@@ -16,6 +16,14 @@ class PictureTooLargeError(PictureError):
     """A picture has more pixels or bytes than are accepted here."""
 
 
+class ClipError(DemoireError):
+    """A file cannot be read as a clip: wrong kind, damaged, without frames."""
+
+
+class ClipTooLargeError(ClipError):
+    """A clip is longer, or its frames or its file are larger, than is accepted here."""
+
+
 class OutputError(DemoireError):
     """A result cannot be written."""
 

@@ -10,6 +10,7 @@ from demoire.catalog import ModelEntry
 from demoire.errors import DemoireError, OutputError, StoreError, WeightsError
 from demoire.picture import Notice
 from demoire.ui.texts import (
+    clip,
     controls,
     errors,
     frame,
@@ -25,7 +26,7 @@ from demoire.ui.texts import (
 from demoire.ui.texts.text import LANGUAGES as LANGUAGES
 from demoire.ui.texts.text import Text as Text
 
-AREAS = (frame, intake, controls, viewer, run, opinions, share, sheet, simulate, notices, errors)
+AREAS = (frame, intake, controls, viewer, run, opinions, share, sheet, simulate, clip, notices, errors)
 
 TEXTS: Mapping[str, Text] = {key: text for area in AREAS for key, text in area.TEXTS.items()}
 

@@ -1,0 +1,1 @@
+"""Clips: videos, animations, series of pictures, in and out frame by frame."""
