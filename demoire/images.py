@@ -35,6 +35,7 @@ __all__ = [
     "kind_of_suffix",
     "output_kind",
     "output_name",
+    "result_name",
 ]
 
 #: File name suffixes of pictures that can be read.
@@ -207,7 +208,12 @@ def kind_of_suffix(suffix: str) -> str | None:
 
 
 def output_name(name: str, kind: str) -> str:
-    """``<stem>_demoired.<suffix of kind>`` for the original file ``name``.
+    """``<stem>_demoired.<suffix of kind>`` for the original file ``name``; see ``result_name``."""
+    return result_name(name, WRITERS[kind].suffixes[0])
+
+
+def result_name(name: str, suffix: str) -> str:
+    """``<stem>_demoired<suffix>`` for the original file ``name``.
 
     Folders, control characters and characters that a file system refuses are taken out; at most 200 bytes of UTF-8.
     """
@@ -215,5 +221,5 @@ def output_name(name: str, kind: str) -> str:
     base = "".join(character for character in base if unicodedata.category(character)[0] != "C")
     base = re.sub(r'[<>:"|?*]', "_", base).strip()
     stem = re.sub(r"\.[A-Za-z][A-Za-z0-9]{0,4}$", "", base).strip(" .") or "picture"
-    ending = "_demoired" + WRITERS[kind].suffixes[0]
+    ending = "_demoired" + suffix
     return stem.encode()[: _NAME_BYTES - len(ending)].decode(errors="ignore") + ending

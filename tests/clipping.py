@@ -118,6 +118,7 @@ class SteadyRestorer:
     """Hands every frame back; counts how often it was reset."""
 
     model = "steady"
+    device = "cpu"
 
     def __init__(self, fail_at: int | None = None) -> None:
         self.notices: list[Notice] = []

@@ -1,4 +1,4 @@
-"""``python -m demoire restore PHOTO...|DIR -o OUT``: photos in, restored pictures out."""
+"""``python -m demoire restore PHOTO|CLIP...|DIR -o OUT``: photos and clips in, restored ones out."""
 
 import argparse
 import json
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demoire.catalog import WEIGHTS
+from demoire.cli import clips
 from demoire.cli.progress import ProgressBar
+from demoire.clips.clip import CLIP_SUFFIXES
 from demoire.detect import DETECTOR, Moire, detect
 from demoire.errors import DemoireError, OutputError, PictureError, UnknownNameError
 from demoire.images import (
@@ -35,9 +37,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="PHOTO|DIR", help="photos, or folders of photos")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help="a picture file for one photo, else a folder"
+        "inputs", nargs="+", type=Path, metavar="PHOTO|CLIP|DIR", help="photos, clips, or folders of them"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="a file for one photo or clip, else a folder"
     )
     parser.add_argument("--model", default="cnn", help="model id, see 'python -m demoire models' (default: cnn)")
     parser.add_argument(
@@ -47,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16 (default: auto)")
     parser.add_argument("--tile", type=_positive, metavar="PIXELS", help="side of a tile (default: as memory allows)")
     parser.add_argument("--memory", type=_positive, metavar="MB", help="memory for the network (default: measured)")
-    parser.add_argument("--max-megapixels", type=_positive, metavar="MP", help="refuse larger photos")
+    parser.add_argument("--max-megapixels", type=_positive, metavar="MP", help="refuse larger photos and frames")
+    clips.add_arguments(parser)
     parser.add_argument(
         "--weights", type=Path, default=WEIGHTS, metavar="DIR", help="folder of models with its catalogue"
     )
@@ -83,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     if args.skip_clean:
         _check_detector(models)
     choose_device(args.device)
-    sources = list(_sources(args.inputs))
+    sources = list(_sources(args.inputs, args.output))
     options = RestoreOptions(
         model=args.model,
         device=args.device,
@@ -91,12 +96,17 @@ def run(args: argparse.Namespace) -> int:
         tile=args.tile,
         memory_budget=args.memory << 20 if args.memory else None,
     )
-    limits = Limits(max_pixels=args.max_megapixels * 1_000_000) if args.max_megapixels else Limits()
-    opinions = Opinions(models) if args.json else None
-    job = Job(
-        _target(args.output, args.inputs, args.format), options, limits, models, sources, opinions, args.skip_clean
-    )
-    return 1 if [source for source in sources if not _restore_and_tell(job, source, args.json)] else 0
+    moving = {source for source in sources if clips.is_clip(source, args.output)}
+    jobs: list[Job | clips.ClipJob] = []
+    if moving:
+        jobs.append(clips.ClipJob(args, options, models, sources))
+    if len(moving) < len(sources):
+        limits = Limits(max_pixels=args.max_megapixels * 1_000_000) if args.max_megapixels else Limits()
+        opinions = Opinions(models) if args.json else None
+        target = _target(args.output, args.inputs, args.format)
+        jobs.append(Job(target, options, limits, models, sources, opinions, args.skip_clean))
+    failed = [not _restore_and_tell(jobs[0 if source in moving else -1], source, args.json) for source in sources]
+    return 1 if any(failed) else 0
 
 
 def _check_detector(models: "ModelCache") -> None:
@@ -108,7 +118,7 @@ def _check_detector(models: "ModelCache") -> None:
         ) from error
 
 
-def _restore_and_tell(job: "Job", source: Path, as_json: bool) -> bool:
+def _restore_and_tell(job: "Job | clips.ClipJob", source: Path, as_json: bool) -> bool:
     try:
         done = job.restore(source)
     except DemoireError as error:
@@ -121,13 +131,7 @@ def _restore_and_tell(job: "Job", source: Path, as_json: bool) -> bool:
     if as_json:
         print(json.dumps(done.as_dict(), ensure_ascii=False), flush=True)
         return True
-    result = done.result
-    how = (
-        f"{result.tiles} tiles on {result.device}, {result.seconds:.1f} s"
-        if result
-        else "no moire found, copied as it is"
-    )
-    print(f"{done.source} -> {done.target} ({how})", flush=True)
+    print(f"{done.source} -> {done.target} ({done.how})", flush=True)
     for notice in done.notices:
         print(f"  {notice.text}")
     return True
@@ -140,11 +144,12 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _sources(inputs: Sequence[Path]) -> Iterator[Path]:
-    """The files themselves, and for a folder the pictures in it, in order (the folder where it holds none)."""
+def _sources(inputs: Sequence[Path], output: Path) -> Iterator[Path]:
+    """The files themselves, and for a folder those in it, in order (the folder where it holds none, or is a clip)."""
+    known = (*SUFFIXES, *CLIP_SUFFIXES)
     for path in inputs:
-        if _is_folder(path):
-            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in SUFFIXES and item.is_file())
+        if _is_folder(path) and not clips.is_clip(path, output):
+            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in known and item.is_file())
             yield from inside or [path]
         else:
             yield path
@@ -199,6 +204,13 @@ class Done:
     notices: tuple[Notice, ...] = ()
     moire: Moire | None = None
     looks_clean: float | None = None
+
+    @property
+    def how(self) -> str:
+        """In a few words."""
+        if self.result is None:
+            return "no moire found, copied as it is"
+        return f"{self.result.tiles} tiles on {self.result.device}, {self.result.seconds:.1f} s"
 
     def as_dict(self) -> dict[str, object]:
         """For ``--json``; a photo that was copied has no model."""

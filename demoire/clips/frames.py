@@ -36,6 +36,10 @@ class FrameRestorer(Protocol):
     model: str
 
     @property
+    def device(self) -> str:
+        """Where the last frame was computed."""
+
+    @property
     def notices(self) -> list[Notice]:
         """What happened meanwhile (memory ran short)."""
 
@@ -123,6 +127,11 @@ class StillRestorer:
         self._engine = Engine(loaded, options)
 
     @property
+    def device(self) -> str:
+        """As ``FrameRestorer.device``."""
+        return str(self._engine.device)
+
+    @property
     def notices(self) -> list[Notice]:
         """As ``FrameRestorer.notices``."""
         return self._engine.notices
@@ -172,6 +181,11 @@ class RecurrentRestorer:
         needs = replace(loaded.needs, halo=self._network.fusing_field)
         self._fuse = Engine(replace(loaded, module=_Fusing(loaded.module), needs=needs), options)
         self._state: State | None = None
+
+    @property
+    def device(self) -> str:
+        """As ``FrameRestorer.device``."""
+        return str(self._fuse.device)
 
     @property
     def notices(self) -> list[Notice]:

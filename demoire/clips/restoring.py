@@ -7,19 +7,21 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from demoire.clips.clip import VIDEO_KINDS, ClipFacts, ClipLimits, Frame, Pixels, Sink, Source
 from demoire.clips.cuts import CutDetector
 from demoire.clips.flicker import Flicker, FlickerMeter
-from demoire.clips.frames import FrameRestorer
 from demoire.clips.kinds import kind_of
 from demoire.clips.moving import AnimationSink, PicturesSink
 from demoire.clips.stills import AnimationSource, PicturesSource
 from demoire.clips.video import VideoSource, unreadable
-from demoire.clips.writing import VideoSink
+from demoire.clips.writing import VideoSink, keeps_sound
 from demoire.errors import CancelledError, ClipTooLargeError, OutputError
 from demoire.picture import Notice
+
+if TYPE_CHECKING:
+    from demoire.clips.frames import FrameRestorer  # takes torch
 
 CANCELLED = Notice("clip_cancelled", "Stopped before the end; the result has what was finished by then.")
 #: Over how many frames the rate is measured.
@@ -124,6 +126,11 @@ def open_clip(
     return (VideoSource if kind in VIDEO_KINDS else AnimationSource)(path, name, kind, limits)
 
 
+def usual_kind(facts: ClipFacts) -> str:
+    """The kind of file to write where none is asked for: MP4, or the clip's own where that cannot hold it."""
+    return "mp4" if facts.kind in VIDEO_KINDS and keeps_sound("mp4", facts) else facts.kind
+
+
 def _open_sink(target: ClipTarget, facts: ClipFacts, sound: Path) -> Sink:
     if target.kind in VIDEO_KINDS:
         return VideoSink(target.path, target.kind, facts, sound if target.shows == "after" else None)
@@ -135,7 +142,7 @@ def _open_sink(target: ClipTarget, facts: ClipFacts, sound: Path) -> Sink:
 def restore_clip(
     path: Path,
     targets: Sequence[ClipTarget],
-    restorer: FrameRestorer,
+    restorer: "FrameRestorer",
     *,
     name: str | None = None,
     limits: ClipLimits | None = None,
@@ -165,7 +172,7 @@ class _Run:
     """One clip on its way."""
 
     def __init__(
-        self, source: Source, restorer: FrameRestorer, writing: "_Writing", cancelled: Callable[[], bool] | None
+        self, source: Source, restorer: "FrameRestorer", writing: "_Writing", cancelled: Callable[[], bool] | None
     ) -> None:
         self._source = source
         self._restorer = restorer
