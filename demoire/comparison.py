@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
+from demoire.detect import Moire
 from demoire.errors import DataError
 
 #: What a pane holds. "capture", "target" and "mask" are those of a simulated photo.
@@ -49,8 +50,8 @@ class Run:
         device, dtype, tiles: what was computed where; ``tile`` is the side that was asked for, None where automatic.
         seconds: time spent on this picture by this model.
         box: the part of the picture that was restored, None for all of it.
-        probability: that the picture has moire, 0 to 1, where the model says so.
-        strength: how strongly the model acted, 0 to 1, where the model says so.
+        probability, strength, area, level: of the photo's moire, as ``demoire.detect.Moire``, where it was looked for.
+        looks_clean: the probability that the result is a clean photo, 0 to 1, where the discriminator was asked.
     """
 
     model: str
@@ -65,6 +66,30 @@ class Run:
     box: Box | None = None
     probability: float | None = None
     strength: float | None = None
+    area: float | None = None
+    level: str | None = None
+    looks_clean: float | None = None
+
+    def moire(self) -> Moire | None:
+        """How much moire the photo has, where that is known."""
+        values = self.probability, self.strength, self.area, self.level
+        return None if None in values else Moire(*values)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A map that may be laid over a picture.
+
+    Attributes:
+        kind: "mask", where there is moire; "patches", how much each patch looks like a clean photo.
+        source: its pixels, with transparency; each covers a square of ``cell`` x ``cell`` pixels of the picture.
+        colours: of the legend, from the least to the most.
+    """
+
+    kind: Literal["mask", "patches"]
+    source: Source
+    cell: int
+    colours: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -90,6 +115,8 @@ class Pane:
         state: "done", "working", "cancelled" or "failed" (what had arrived by then is kept).
         file: what may be downloaded.
         problem: why it failed, a sentence in each language.
+        overlay: a map of it.
+        moire: how much the picture has, where it is to be said here.
     """
 
     key: str
@@ -102,6 +129,8 @@ class Pane:
     state: State = "done"
     file: File | None = None
     problem: dict[str, str] = field(default_factory=dict)
+    overlay: Overlay | None = None
+    moire: Moire | None = None
 
     def describe(self) -> dict[str, Any]:
         """As JSON for the viewer; figures that are no finite numbers are left out."""
@@ -123,6 +152,7 @@ class ViewState:
         signed: the difference about middle grey, else its absolute value.
         hidden: keys of panes that are not shown side by side; the difference is called "difference".
         order: keys of panes in the order in which they are shown; panes not named follow.
+        mask, patches: whether the overlays of that kind are shown.
     """
 
     mode: Mode = "side"
@@ -136,6 +166,8 @@ class ViewState:
     signed: bool = False
     hidden: tuple[str, ...] = ("difference",)
     order: tuple[str, ...] = ()
+    mask: bool = False
+    patches: bool = False
 
     def describe(self) -> dict[str, Any]:
         """As JSON for the viewer and for links."""
@@ -211,4 +243,6 @@ _ACCEPTED = {
     "signed": lambda value: isinstance(value, bool),
     "hidden": _keys,
     "order": _keys,
+    "mask": lambda value: isinstance(value, bool),
+    "patches": lambda value: isinstance(value, bool),
 }

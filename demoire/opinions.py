@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from demoire.loading import ModelCache
 
 
+#: What a model that fails may raise, memory that runs out included.
+FAILURES = (DemoireError, RuntimeError, MemoryError, OSError)
+
+
 class Opinions:
     """Asks the detector and the discriminator of ``models``. One that fails has no opinion: no result is lost by it."""
 
@@ -22,12 +26,12 @@ class Opinions:
 
     def moire(self, photo: Picture) -> Moire | None:
         """How much moire the photo has; None where nobody can tell."""
-        with suppress(DemoireError):
+        with suppress(*FAILURES):
             return detect(photo, self._models).moire if DETECTOR in self._known else None
         return None
 
     def looks_clean(self, restored: Picture, photo: Picture) -> float | None:
         """The probability that the result is a clean photo, rounded to 4 digits; None where nobody can tell."""
-        with suppress(DemoireError):
+        with suppress(*FAILURES):
             return round(judge(restored, photo, self._models).probability, 4) if DISCRIMINATOR in self._known else None
         return None

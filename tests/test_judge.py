@@ -7,17 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from demoire import look
 from demoire.errors import CancelledError, UnknownNameError, WeightsError
 from demoire.judge import judge
 from demoire.loading import ModelCache, load_model
 from demoire.models.discriminator import Discriminator, probability
-from demoire.picture import Picture, Samples
+from demoire.picture import Picture
 from demoire.stop import Stop
 from demoire.tiling import Grid
-from tests.tiny import write_discriminator
+from tests.tiny import padded, write_discriminator
 
 
 @pytest.fixture
@@ -28,12 +27,6 @@ def models(tmp_path: Path) -> ModelCache:
 
 def noise(height: int, width: int, seed: int = 0) -> Picture:
     return Picture(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
-
-
-def padded(pixels: Samples, multiple: int) -> Tensor:
-    """(1, 3, H, W) in [0, 1], reflected at the right and bottom to the multiple."""
-    spare = [(0, -side % multiple) for side in pixels.shape[:2]]
-    return torch.from_numpy(np.pad(pixels, [*spare, (0, 0)], mode="reflect")).permute(2, 0, 1)[None] / 255
 
 
 @pytest.mark.parametrize("size", [(61, 100), (96, 64)])

@@ -19,11 +19,11 @@ PACKAGE = Path(demoire.errors.__file__).parent
 UI = PACKAGE / "ui"
 CHINESE = re.compile("[\u4e00-\u9fff]")
 #: Names and signs that are the same in every language.
-SAME = {"Demoire", "English", "中文", "100 %", "× 1", "× 2", "× 4", "× 8", "× 16"}
+SAME = {"Demoire", "English", "中文", "0 %", "100 %", "× 1", "× 2", "× 4", "× 8", "× 16"}
 #: Keys that are put together from a prefix and a name.
 PREFIXES = (
     *("control.device.", "control.format.", "family.", "example.", "notice.", "error.class.", "tab.", "run.origin."),
-    *("pane.", "figure.", "parcel.", "sheet.", "simulate.", "moire.level.", "viewer.map.", "viewer.legend."),
+    *("pane.", "figure.", "parcel.", "sheet.", "simulate.", "moire."),
 )
 
 

@@ -79,33 +79,41 @@ def write_discriminator(weights: Path, seed: int = 0) -> None:
 
 
 def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Samples | None" = None) -> None:
-    """Adds a small detector with random weights, whose verdict and mask tell the two pictures apart that are given.
+    """Adds a small detector with random weights; given two pictures, one whose verdict and mask tell them apart.
 
-    Its calibration is put between them, and so is the bias of its mask: in ``moire`` some cells show it, in ``clean``
-    few.
+    The calibration of its verdict is put between them, and the bias of its mask so that some cells of ``moire`` show.
     """
+    from itertools import count
+
     import torch
 
     from demoire.models import build_model
     from demoire.models.detector import Detector
 
-    torch.manual_seed(0)
-    module = build_model("detector", **DETECTOR_FIELDS)
-    assert isinstance(module, Detector)
-    if clean is not None and moire is not None:
-        with torch.no_grad():
-            (maps, features), (_, others) = (module(_tensor(pixels, 16)) for pixels in (moire, clean))
-            low, high = (float(module.judge(found).max()) for found in (others, features))
+    for seed in count():
+        torch.manual_seed(seed)
+        module = build_model("detector", **DETECTOR_FIELDS)
+        assert isinstance(module, Detector)
+        if clean is None or moire is None:
+            break
+        with torch.inference_mode():
+            (maps, features), (_, others) = (module(padded(pixels, 16)) for pixels in (moire, clean))
+            high, low = (float(module.judge(found).max()) for found in (features, others))
+        if high > low:
+            state = module.state_dict()
             scale = 6 / (high - low)
-            module.calibration.copy_(torch.tensor([scale, -scale * (low + high) / 2]))
-            module.maps.bias[1] -= maps[0, 1].quantile(0.7)
+            state["calibration"] = torch.tensor([scale, -scale * (low + high) / 2])
+            state["maps.bias"][1] -= maps[0, 1].quantile(0.7)
+            module.load_state_dict(state)
+            break
     fields = DETECTOR_FIELDS
     write_model(weights, "detector", module.state_dict(), asdict(module.needs), "detector", "detector", fields)
 
 
-def _tensor(pixels: "Samples", multiple: int) -> "Tensor":
-    """(1, 3, H, W) in [0, 1], cut to the multiple."""
+def padded(pixels: "Samples", multiple: int) -> "Tensor":
+    """(1, 3, H, W) in [0, 1], reflected at the right and bottom to the multiple."""
+    import numpy as np
     import torch
 
-    height, width = (side // multiple * multiple for side in pixels.shape[:2])
-    return torch.from_numpy(pixels[:height, :width].copy()).permute(2, 0, 1)[None] / 255
+    spare = [(0, -side % multiple) for side in pixels.shape[:2]]
+    return torch.from_numpy(np.pad(pixels, [*spare, (0, 0)], mode="reflect")).permute(2, 0, 1)[None] / 255

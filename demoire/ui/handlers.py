@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +16,7 @@ from demoire.catalog import ModelEntry
 from demoire.comparison import Box
 from demoire.errors import DemoireError
 from demoire.restore import RestoreOptions
+from demoire.ui.findings import Findings
 from demoire.ui.job import Finished, Progress, Task
 from demoire.ui.jobs import Desk
 from demoire.ui.parcels import NOTHING, Packer
@@ -109,6 +110,8 @@ def listed(visit: Visit) -> Shown:
             "height": work.photo.view.height,
             "width": work.photo.view.width,
             "preview": f"views/{work.photo.view.token}/{work.photo.view.levels - 1}/0/0",
+            "looked": work.looked,
+            "moire": work.moire and asdict(work.moire),
         }
         for work in works
     ]
@@ -128,6 +131,7 @@ class Handlers:
     def __init__(self, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
         self._desk = desk
         self._models = models
+        self._findings = Findings(desk)
         self._packer = Packer(desk.files, models, desk.settings.limits)
 
     def open_upload(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
@@ -180,6 +184,20 @@ class Handlers:
         except DemoireError as error:
             return failed(error), gr.skip(), gr.skip(), gr.skip()
         return _resting(work), shown(visit), self._packer.offer(visit).describe(), listed(visit)
+
+    def look(self, visit: Visit | None) -> Generator[tuple[Any, Any], None, None]:
+        """Looks for moire in photos that have just come, when nobody else waits for the device."""
+        if visit is not None:
+            for _ in self._findings.look(visit):
+                yield shown(visit), listed(visit)
+        yield gr.skip(), gr.skip()
+
+    def judge(self, visit: Visit | None) -> Generator[Any, None, None]:
+        """Judges results that have just been finished, when nobody else waits for the device."""
+        if visit is not None:
+            for _ in self._findings.judge(visit):
+                yield shown(visit)
+        yield gr.skip()
 
     def restore(
         self, ask: str, tile: str, device: str, visit: Visit | None, *ticked: list[str] | None

@@ -5,10 +5,16 @@ import time
 
 
 class Ticket:
-    """A place in the lane; leave it in every case."""
+    """A place in the lane; leave it in every case. A ``polite`` one lets all others go first."""
 
-    def __init__(self, lane: "Lane") -> None:
+    def __init__(self, lane: "Lane", polite: bool = False) -> None:
+        self.polite = polite
         self._lane = lane
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody waits who is not polite."""
+        return self._lane.is_awaited(self)
 
     def wait(self, seconds: float) -> int:
         """Waits so long at most for the device; how many are before this ticket, 0 once the device is its own."""
@@ -26,12 +32,20 @@ class Lane:
         self._queue: list[Ticket] = []
         self._moved = threading.Condition()
 
-    def ticket(self) -> Ticket:
-        """Takes the last place."""
-        ticket = Ticket(self)
+    def ticket(self, polite: bool = False) -> Ticket:
+        """Takes the last place; that before those who are polite and have not begun, unless it is ``polite`` too."""
+        ticket = Ticket(self, polite)
         with self._moved:
-            self._queue.append(ticket)
+            place = len(self._queue)
+            while not polite and place > 1 and self._queue[place - 1].polite:
+                place -= 1
+            self._queue.insert(place, ticket)
         return ticket
+
+    def is_awaited(self, ticket: Ticket) -> bool:
+        """As ``Ticket.awaited``."""
+        with self._moved:
+            return any(other is not ticket and not other.polite for other in self._queue)
 
     def wait(self, ticket: Ticket, seconds: float) -> int:
         """As ``Ticket.wait``."""

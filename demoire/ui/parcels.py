@@ -1,5 +1,6 @@
 """What is taken home of several results: all files in one, and a sheet to mail. Built when somebody asks for it."""
 
+import json
 import shutil
 import tempfile
 import zipfile
@@ -26,6 +27,7 @@ from demoire.sheet import (
     write_sheet,
 )
 from demoire.ui.files import Files
+from demoire.ui.outcomes import finite
 from demoire.ui.texts import LANGUAGES, TEXTS, notice_texts
 from demoire.ui.visits import Result, Visit, Work
 
@@ -100,7 +102,7 @@ class Packer:
         reference = work.reference
         notices = [*(reference.notices if reference else ()), *([missing] if missing else [])]
         photo = decode(work.photo.path, work.photo.name, self._limits)
-        entries = [original_entry(photo, work.figures, say)]
+        entries = [original_entry(photo, work.figures, say, work.moire)]
         room = MOST_ENTRIES - 1 - (reference is not None)
         entries += [entry for result in work.finished()[-room:] if (entry := self._entry(result, say))]
         if reference is not None:
@@ -115,7 +117,7 @@ class Packer:
         model = self._models.get(result.run.model)
         if model is None or result.restored is None:
             return None
-        return result_entry(model, result.restored, result.figures, say)
+        return result_entry(model, result.restored, result.figures, say, result.run.looks_clean)
 
 
 def _place(visit: Visit) -> Path:
@@ -125,9 +127,9 @@ def _place(visit: Visit) -> Path:
     return Path(tempfile.mkdtemp(dir=folder))
 
 
-def _named(visit: Visit) -> list[tuple[str, Path]]:
+def _named(visit: Visit) -> dict[str, Result]:
     """The written results by names that differ."""
-    found: dict[str, Path] = {}
+    found: dict[str, Result] = {}
     for work in visit.works.values():
         for result in work.finished():
             if result.download is None:
@@ -136,17 +138,26 @@ def _named(visit: Visit) -> list[tuple[str, Path]]:
             while name in found:
                 name = f"{Path(result.download.file.name).stem}_{count}{result.download.path.suffix}"
                 count += 1
-            found[name] = result.download.path
-    return list(found.items())
+            found[name] = result
+    return found
 
 
 def _archive(visit: Visit) -> Path:
-    """The results as they are, not compressed once more."""
+    """The results as they are, not compressed once more, and how they came about if there is more to say of them."""
     path = _place(visit) / "demoire.zip"
+    named = _named(visit)
     try:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-            for name, file in _named(visit):
-                archive.write(file, name)
+            for name, result in named.items():
+                if result.download is not None:
+                    archive.write(result.download.path, name)
+            if any(result.run.moire() or result.judged for result in named.values()):
+                archive.writestr("results.json", json.dumps(_facts(named), ensure_ascii=False, indent=1))
     except OSError as error:
         raise OutputError(f"The archive cannot be written ({error.strerror}); please try again.") from error
     return path
+
+
+def _facts(named: Mapping[str, Result]) -> list[dict[str, Any]]:
+    """Of each file its name, its run with what detector and discriminator say, its figures."""
+    return [{"file": name, **asdict(result.run), "figures": finite(result.figures)} for name, result in named.items()]

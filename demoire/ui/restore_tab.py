@@ -8,7 +8,9 @@ from typing import Any
 import gradio as gr
 
 from demoire.catalog import OFFERED, ModelEntry
+from demoire.detect import DETECTOR
 from demoire.images import OUTPUT_CHOICES
+from demoire.judge import DISCRIMINATOR
 from demoire.ui.bench import Bench
 from demoire.ui.handlers import Handlers
 from demoire.ui.jobs import Desk
@@ -79,7 +81,7 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
         parcels = kit.own("parcels", NOTHING.describe())
         for plug in PLUGS:
             plug(kit, desk, bench)
-    _wire(bench, buttons, Told(line, pictures, parcels, intake), Handlers(desk, restoring))
+    _wire(bench, buttons, Told(line, pictures, parcels, intake), Handlers(desk, restoring), models)
 
 
 def _said(prop: str, key: str) -> Any:
@@ -146,10 +148,11 @@ def _settings(kit: Kit) -> tuple[gr.Dropdown, gr.Dropdown, gr.Radio]:
     return tile, device, kind
 
 
-def _wire(bench: Bench, buttons: Buttons, told: Told, handlers: Handlers) -> None:
+def _wire(bench: Bench, buttons: Buttons, told: Told, handlers: Handlers, models: Mapping[str, ModelEntry]) -> None:
     """No endpoint is public: the page is the only client, and every job on the device goes through the desk's lane."""
     quiet: partial[dict[str, Any]] = partial(dict, show_progress="hidden", api_visibility="private")
     files = quiet(concurrency_id=FILE_LANE, concurrency_limit=2)
+    device = quiet(concurrency_id=DEVICE_LANE, concurrency_limit=WAITING)
     groups = [group for group, _ in bench.families]
     seen = [told.status, told.viewer]
     intake, everything = told.intake, [*seen, told.parcels, told.intake]
@@ -160,7 +163,7 @@ def _wire(bench: Bench, buttons: Buttons, told: Told, handlers: Handlers) -> Non
             seen,
             js=f"(run, ...rest) => [window.demoire.begin({every}), ...rest]",
             trigger_mode="multiple",
-            **quiet(concurrency_id=DEVICE_LANE, concurrency_limit=WAITING),
+            **device,
         )
         for button, every in ((buttons.restore, "false"), (buttons.every, "true"))
     ]
@@ -179,6 +182,11 @@ def _wire(bench: Bench, buttons: Buttons, told: Told, handlers: Handlers) -> Non
             **quiet(concurrency_id=REFERENCE_LANE, concurrency_limit=1),
         ),
     ]
+    # Off the visitor's way, and without a word where it fails.
+    for event in brought[:2] if DETECTOR in models else ():
+        event.success(handlers.look, [bench.visit], [told.viewer, told.intake], **device)
+    for event in runs if DISCRIMINATOR in models else ():
+        event.success(handlers.judge, [bench.visit], [told.viewer], **device)
     chosen = intake.choose(handlers.select, [bench.visit], everything, queue=False, **quiet())
     buttons.cancel.click(
         handlers.cancel,

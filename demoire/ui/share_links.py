@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from demoire.errors import DataError, LinkGoneError, OutputError, WeightsError
 from demoire.images import decode
 from demoire.picture import Limits, Picture, Samples
 from demoire.shares import Bundle, Draft, DraftPane, Library, Receipt, SharedPane
-from demoire.ui.outcomes import Compared
+from demoire.ui.outcomes import Compared, moire_facts
 from demoire.ui.views import View, Views
 from demoire.ui.visits import Work
 
@@ -80,7 +80,8 @@ class Links:
         for number, outcome in enumerate(compared.outcomes, start=1):
             done = outcome.restored
             facts = (done.origin, done.device, done.dtype, done.tiles, done.seconds)
-            run = Run(done.model, outcome.model.family, *facts, revision=outcome.model.revision)
+            said = {"looks_clean": outcome.looks_clean, **moire_facts(compared.moire)}
+            run = Run(done.model, outcome.model.family, *facts, revision=outcome.model.revision, **said)
             panes.append(_result(f"result-{number}", done.picture, run, outcome.model, outcome.figures))
         photo, truth = compared.photo, compared.truth
         if with_original:
@@ -191,6 +192,8 @@ def _finite(figures: Mapping[str, float]) -> dict[str, float]:
 
 def _comparison(share_id: str, bundle: Bundle, views: Sequence[View]) -> Comparison:
     panes = tuple(_pane(share_id, pane, view) for pane, view in zip(bundle.panes, views, strict=True))
+    moire = next((found for pane in panes if pane.run and (found := pane.run.moire())), None)
+    panes = tuple(replace(pane, moire=moire) if pane.role == "original" else pane for pane in panes)
     try:
         view = ViewState.read(dict(bundle.view))
     except DataError:  # of an earlier version of the page: the pictures matter more

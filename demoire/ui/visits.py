@@ -3,13 +3,14 @@
 import shutil
 import tempfile
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from demoire.comparison import Box, Comparison, File, Pane, Run, State
+from demoire.comparison import Box, Comparison, File, Overlay, Pane, Run, State
+from demoire.detect import Moire
 from demoire.errors import DemoireError
 from demoire.picture import Notice, Picture, Samples
 from demoire.restore import Restored
@@ -56,6 +57,14 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Laid:
+    """A map over a picture, and the view that holds its pixels."""
+
+    overlay: Overlay
+    view: View
+
+
+@dataclass(frozen=True)
 class Download:
     """A result written as a file, what its kind could not keep, and where it is offered."""
 
@@ -79,6 +88,7 @@ class Result:
         download: once it is written.
         figures: metric -> value against the reference, where one was given.
         error: why it failed.
+        judged: whether the discriminator was asked; what it said is in ``run`` and ``patches``.
     """
 
     key: str
@@ -90,6 +100,8 @@ class Result:
     download: Download | None = None
     figures: dict[str, float] = field(default_factory=dict)
     error: DemoireError | None = None
+    judged: bool = False
+    patches: Laid | None = None
 
     def pane(self) -> Pane:
         """For the viewer."""
@@ -104,6 +116,7 @@ class Result:
             state=self.state,
             file=self.download.file if self.download else None,
             problem=error_texts(self.error) if self.error else {},
+            overlay=self.patches.overlay if self.patches else None,
         )
 
     def same_setting(self, run: Run) -> bool:
@@ -114,18 +127,27 @@ class Result:
 
 @dataclass
 class Work:
-    """A photo and its results, the oldest first; ``figures`` are the photo's own, where there is a reference."""
+    """A photo and its results, the oldest first.
+
+    Attributes:
+        figures: the photo's own, where there is a reference.
+        looked: how far the detector is with it; what it said is ``moire``, and ``mask`` where it found any.
+    """
 
     photo: Photo
     results: list[Result] = field(default_factory=list)
     reference: Reference | None = None
     figures: dict[str, float] = field(default_factory=dict)
     counted: int = 0
+    looked: Literal["no", "looking", "done", "failed"] = "no"
+    moire: Moire | None = None
+    mask: Laid | None = None
 
     def comparison(self) -> Comparison:
         """For the viewer."""
         photo, reference = self.photo, self.reference
-        panes = [Pane("original", "original", photo.view.source(), photo.name, figures=self.figures)]
+        mask = self.mask.overlay if self.mask else None
+        panes = [Pane("original", "original", photo.view.source(), photo.name, figures=self.figures, overlay=mask)]
         panes += [result.pane() for result in self.results]
         if reference is not None:
             panes.append(Pane("reference", "reference", reference.view.source(), reference.name))
@@ -164,7 +186,7 @@ class Visit:
 
     def wants(self, run: str, work: Work) -> bool:
         """Whether the visitor still waits for this run on this photo."""
-        return run not in self._cancelled and self.works.get(work.photo.view.token) is work
+        return run not in self._cancelled and self.holds(work)
 
     def take_photos(self, photos: list[Photo]) -> None:
         """Replaces the photos at hand and all that was made of them."""
@@ -189,7 +211,7 @@ class Visit:
         for old in work.results:
             if old is not result and old.state != "working" and old.same_setting(run):
                 self.drop_result(work, old)
-        result.run = run
+        result.run = _with_moire(run, work.moire)
         if restored is not None:
             place = result.view.folder / "pixels.npy"
             np.save(place, restored.picture.pixels)
@@ -211,6 +233,28 @@ class Visit:
         for result in work.results:
             result.figures = {}
 
+    def take_moire(self, work: Work, moire: Moire, mask: Laid | None) -> None:
+        """What the detector says of a photo; its results carry it, too."""
+        work.looked, work.moire = "done", moire
+        for result in work.results:
+            result.run = _with_moire(result.run, moire)
+        if mask is not None and self.holds(work):
+            work.mask = mask
+        elif mask is not None:
+            self._old.append(mask.view)
+
+    def take_judgement(self, work: Work, result: Result, looks_clean: float, patches: Laid) -> None:
+        """What the discriminator says of a result."""
+        result.run = replace(result.run, looks_clean=looks_clean)
+        if self.holds(work) and result in work.results:
+            result.patches = patches
+        else:
+            self._old.append(patches.view)
+
+    def holds(self, work: Work) -> bool:
+        """Whether this photo is still among the visitor's."""
+        return self.works.get(work.photo.view.token) is work
+
     def offer(self, result: Result, path: Path, name: str, notices: tuple[Notice, ...]) -> None:
         """Offers what was written of a result under ``name``, in place of what was offered before."""
         if result.download is not None:
@@ -231,7 +275,7 @@ class Visit:
 
     def _take_away(self) -> None:
         for work in self.works.values():
-            self._old.append(work.photo.view)
+            self._old += [work.photo.view, *([work.mask.view] if work.mask else [])]
             self.take_reference(work, None)
             for result in work.results:
                 self._drop(result)
@@ -242,4 +286,8 @@ class Visit:
     def _drop(self, result: Result) -> None:
         if result.download is not None:
             self._files.withdraw(result.download.file)
-        self._old.append(result.view)
+        self._old += [result.view, *([result.patches.view] if result.patches else [])]
+
+
+def _with_moire(run: Run, moire: Moire | None) -> Run:
+    return replace(run, **asdict(moire)) if moire else run

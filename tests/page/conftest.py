@@ -69,7 +69,7 @@ def browser() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def _inviting(browser: Browser, address: str) -> Iterator[Invite]:
+def inviting(browser: Browser, address: str) -> Iterator[Invite]:
     visitors: list[Visitor] = []
 
     def invite(locale: str = "en-US", **screen: Any) -> Visitor:
@@ -90,14 +90,14 @@ def _inviting(browser: Browser, address: str) -> Iterator[Invite]:
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Invite]:
     """Invites visitors: ``visit(locale=..., **screen)``; none of them may have seen an error."""
-    with _inviting(browser, server.address) as invite:
+    with inviting(browser, server.address) as invite:
         yield invite
 
 
 @pytest.fixture
 def visit_fresh(browser: Browser, fresh_server: Server) -> Iterator[Invite]:
     """As ``visit``, to the fresh server."""
-    with _inviting(browser, fresh_server.address) as invite:
+    with inviting(browser, fresh_server.address) as invite:
         yield invite
 
 

@@ -29,6 +29,14 @@ window.demoire ??= (() => {
   const number = (value, digits = 0) =>
     new Intl.NumberFormat(language, { maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
 
+  // What the detector says of a photo.
+  function moire({ level, area }, short = false) {
+    const form = short ? "short." : "";
+    if (level === "none") return t(`moire.${form}none`);
+    const percent = area < 0.005 ? "< 1" : number(100 * area);
+    return t(`moire.${form}found`, { level: t(`moire.level.${level}`), percent });
+  }
+
   // data-text fills an element, data-label its accessible name.
   function translate(root) {
     for (const node of root.querySelectorAll("[data-text]")) node.textContent = t(node.dataset.text, values.get(node));
@@ -103,6 +111,7 @@ window.demoire ??= (() => {
     },
     t,
     number,
+    moire,
     show,
     translate,
     apply,

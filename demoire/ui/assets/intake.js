@@ -121,6 +121,7 @@ function show({ photos, at, reference }) {
   if (!chosen) return;
   find(".photo-name").textContent = find(".photo-name").title = chosen.name;
   page.show(find(".photo-facts"), "intake.photo", chosen);
+  showMoire(chosen);
   page.show(find(".reference-line"), "reference.at_hand", { name: reference });
   for (const name of [".reference-line", ".reference-remove"]) find(name).hidden = !reference;
   for (const name of [".reference-add", ".reference-why"]) find(name).hidden = Boolean(reference);
@@ -129,14 +130,26 @@ function show({ photos, at, reference }) {
   list.replaceChildren(...(list.hidden ? [] : photos.map((photo) => listed(photo, photo === chosen))));
 }
 
+// What the detector says of the photo at hand.
+const saying = ({ looked, moire }) => (moire ? page.moire(moire) : looked === "no" ? "" : page.t(`moire.${looked}`));
+function showMoire(photo) {
+  const line = find(".moire-line");
+  line.textContent = saying(photo);
+  line.hidden = !line.textContent;
+  line.dataset.looked = photo.looked;
+}
+
 function listed(photo, chosen) {
   const { item, button, caption } = pictureButton(photo.preview, () => trigger("choose", { key: photo.key }));
-  caption.textContent = button.title = photo.name;
+  caption.textContent = photo.name;
+  button.title = [photo.name, saying(photo)].filter(Boolean).join(" · ");
+  if (photo.moire) button.append(Object.assign(document.createElement("small"), { textContent: page.moire(photo.moire, true) }));
   button.setAttribute("aria-pressed", String(chosen));
   return item;
 }
 
 const take = () => show(props.value);
 watch("value", take);
+page.onLanguage(take);
 take();
 page.translate(element);

@@ -9,6 +9,8 @@ TEXTS = {
     "moire.failed": Text(
         "Whether there is moiré could not be told; nothing else depends on it.", "未能检测有无摩尔纹，不影响其他功能。"
     ),
+    "moire.short.found": Text("{level}, {percent} %", "{level}，{percent} %"),
+    "moire.short.none": Text("no moiré", "无摩尔纹"),
     "moire.level.weak": Text("weak", "弱"),
     "moire.level.medium": Text("medium", "中等"),
     "moire.level.strong": Text("strong", "强"),

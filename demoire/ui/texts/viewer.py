@@ -43,9 +43,11 @@ TEXTS = {
     "viewer.keys.list": Text(
         "Arrows move (Shift: far), + and − zoom, 0 fits, 1 is 100 %. 2 to 9 choose the picture with that number, in "
         "the order in which they came; the photo itself has none. S splits, B blinks (space: by hand), D shows the "
-        "difference, F fills the screen. On a picture's name above, Shift and an arrow move it among the others.",
+        "difference, M marks moiré, P judges patches, F fills the screen. On a picture's name above, Shift and an "
+        "arrow move it among the others.",
         "方向键移动（按住 Shift 移动更远），+ 和 − 缩放，0 适合窗口，1 为 100 %。"
-        "2 至 9 选择相应编号的画面，编号按出现的先后，原图没有编号。S 分割，B 交替（空格键手动切换），D 差异，F 全屏。"
+        "2 至 9 选择相应编号的画面，编号按出现的先后，原图没有编号。S 分割，B 交替（空格键手动切换），D 差异，"
+        "M 标出摩尔纹，P 逐块评价，F 全屏。"
         "焦点在上方的画面名称时，按 Shift 和方向键可调整其次序。",
     ),
     "viewer.keys.touch": Text(
@@ -67,8 +69,6 @@ TEXTS = {
     "pane.earlier": Text("Show {name} earlier", "将 {name} 前移一位"),
     "pane.later": Text("Show {name} later", "将 {name} 后移一位"),
     "pane.cancelled": Text("not finished", "未完成"),
-    "pane.probability": Text("moiré {percent} %", "摩尔纹概率 {percent} %"),
-    "pane.strength": Text("strength {percent} %", "强度 {percent} %"),
     "pane.whole": Text("Whole photo", "处理整张"),
     "pane.take": Text("Download", "下载"),
     "pane.take.label": Text("Download {name}", "下载 {name}"),

@@ -65,7 +65,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 const typing = (target) => target.matches("input, select, textarea, [role=slider]");
 const pressing = (event) => event.target.matches("button, a, summary") && [" ", "Enter"].includes(event.key);
 
-// `acts` besides: stepZoom(direction), fit(), full(), actual(), mode(name), choose(number), flip(), confirm(), escape().
+// `acts` besides: stepZoom(direction), fit(), full(), actual(), mode(name), choose(number), map(kind), flip(), confirm(), escape().
 export function listenToKeys(viewer, acts) {
   const keys = {
     "+": () => acts.stepZoom(1),
@@ -77,6 +77,8 @@ export function listenToKeys(viewer, acts) {
     b: () => acts.mode("blink"),
     s: () => acts.mode("split"),
     f: () => acts.full(),
+    m: () => acts.map("mask"),
+    p: () => acts.map("patches"),
     " ": () => acts.flip(),
     Enter: () => acts.confirm(),
     Escape: () => acts.escape(),

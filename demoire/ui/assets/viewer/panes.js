@@ -39,16 +39,16 @@ function factsOf(page, pane) {
   if (setting) facts.push(setting);
   if (run.seconds > 0 && pane.state !== "working") facts.push(page.t("run.seconds", { seconds: page.number(run.seconds, 1) }));
   if (run.origin) facts.push(page.t(`run.origin.${run.origin}`));
-  for (const name of ["probability", "strength"]) {
-    if (run[name] !== null) facts.push(page.t(`pane.${name}`, { percent: page.number(100 * run[name]) }));
-  }
   return facts;
 }
 
-const figuresOf = (page, { figures }) =>
-  FIGURES.filter((name) => name in figures).map((name) =>
-    page.t(`figure.${name}`, { value: page.number(figures[name], name === "ssim" ? 4 : 2) }),
-  );
+// What detector and discriminator say of it, then figures against a reference.
+function figuresOf(page, { figures, run, moire }) {
+  const said = moire ? [page.moire(moire)] : [];
+  if (typeof run?.looks_clean === "number") said.push(page.t("pane.looks_clean", { percent: page.number(100 * run.looks_clean) }));
+  const known = FIGURES.filter((name) => name in figures);
+  return [...said, ...known.map((name) => page.t(`figure.${name}`, { value: page.number(figures[name], name === "ssim" ? 4 : 2) }))];
+}
 
 const make = (tag, name, parent) => {
   const node = document.createElement(tag);

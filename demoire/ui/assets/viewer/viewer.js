@@ -1,6 +1,7 @@
 // The viewer: panes of one picture, compared at the picture's own pixels. This file holds what is shown and how; the others
 // know where a picture stands (transform), its tiles (tiles, difference), drawing (draw), cells (panes), bar (controls),
-// hands (input), the order of the panes (order), the divider (divider), trying a part (part) and blinking (blink).
+// hands (input), the order of the panes (order), the divider (divider), maps over pictures (maps), trying a part (part) and
+// blinking (blink).
 
 import { Blinking } from "./blink.js";
 import { Controls } from "./controls.js";
@@ -8,6 +9,7 @@ import { Difference } from "./difference.js";
 import { Divider } from "./divider.js";
 import { drawArriving, prepare, rightOf } from "./draw.js";
 import { listenToKeys, listenToPointers } from "./input.js";
+import { Maps } from "./maps.js";
 import { inherited, placed } from "./order.js";
 import { alike, Cell, nameOf, settingOf, Sizes, usable } from "./panes.js";
 import { Part } from "./part.js";
@@ -27,6 +29,8 @@ const START = {
   signed: false,
   hidden: ["difference"],
   order: [],
+  mask: false,
+  patches: false,
 };
 
 export class Viewer {
@@ -37,6 +41,7 @@ export class Viewer {
     this.sizes = new Sizes(this.schedule);
     this.store = new TileStore((path) => page.address(path), this.schedule);
     this.difference = new Difference(this.schedule);
+    this.maps = new Maps(root, this.store, (kind) => this.toggleMap(kind));
     this.divider = new Divider(page, (split) => this.set({ split }));
     this.blinking = new Blinking(this.schedule);
     this.part = new Part(root, (box) => page.request({ box }));
@@ -68,6 +73,7 @@ export class Viewer {
       pick: (side, key) => this.set({ [side]: key }),
       set: (change) => this.set(change),
       toggle: (key) => this.toggle(key),
+      map: (kind) => this.maps.has(kind) && this.toggleMap(kind),
       step: (key, direction) => this.step(key, direction),
       reorder: (key, target) => this.reorder(key, target),
       flip: () => this.view.mode === "blink" && this.blinking.flip(),
@@ -98,6 +104,7 @@ export class Viewer {
     this.view.order = inherited(this.view.order, this.panes, panes, alike);
     this.panes = this.sorted(panes.map((pane, index) => ({ ...pane, number: index + 1 })));
     this.pictures = new Map(this.panes.map((pane) => [pane.key, this.picture(pane)]));
+    this.maps.take(this.panes);
     const fresh = this.panes.filter((pane) => pane.role === "result" && usable(pane) && (anew || !known.has(pane.key)));
     this.choosePair(anew && view ? [] : fresh);
     this.hideSurplus();
@@ -157,6 +164,7 @@ export class Viewer {
     this.describe();
     this.controls.show(this.view, this.panes, this.scale);
     this.controls.chips(this.view, this.panes);
+    this.maps.show(this.view);
     this.blinking.run(this.view.mode === "blink");
     this.schedule();
   }
@@ -246,6 +254,10 @@ export class Viewer {
     this.set({ hidden: hidden.includes(key) ? hidden.filter((other) => other !== key) : [...hidden, key] });
   }
 
+  toggleMap(kind) {
+    this.set({ [kind]: !this.view[kind] });
+  }
+
   toggleFull() {
     if (document.fullscreenElement) document.exitFullscreen();
     else this.root.requestFullscreen?.();
@@ -317,12 +329,16 @@ export class Viewer {
   paint(key, cell, mode, [a, b], place) {
     const context = prepare(cell.canvas, cell.size);
     const original = this.pictures.get(this.first.key);
+    const draw = (picture) => {
+      drawArriving(context, picture, original, place);
+      this.maps.paint(context, picture.pane.key, place, this.view);
+    };
     if (key === "difference" || (key === "both" && mode === "difference")) drawArriving(context, this.difference, null, place);
-    else if (key !== "both") drawArriving(context, this.pictures.get(key), original, place);
-    else if (mode === "blink") drawArriving(context, this.blinking.second ? b : a, original, place);
+    else if (key !== "both") draw(this.pictures.get(key));
+    else if (mode === "blink") draw(this.blinking.second ? b : a);
     else {
-      drawArriving(context, a, original, place);
-      rightOf(context, Math.round(cell.size.width * this.view.split), () => drawArriving(context, b, original, place));
+      draw(a);
+      rightOf(context, Math.round(cell.size.width * this.view.split), () => draw(b));
     }
     this.part.paint(context, place);
   }
