@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
-from demoire.detect import Moire
+from demoire.detect import LEVELS, Moire
 from demoire.errors import DataError
 
 #: What a pane holds. "capture", "target" and "mask" are those of a simulated photo.
@@ -71,9 +71,11 @@ class Run:
     looks_clean: float | None = None
 
     def moire(self) -> Moire | None:
-        """How much moire the photo has, where that is known."""
-        values = self.probability, self.strength, self.area, self.level
-        return None if None in values else Moire(*values)  # type: ignore[arg-type]
+        """How much moire the photo has, where that is known; what a link brought along is not trusted to be so."""
+        figures = [figure for figure in (self.probability, self.strength, self.area) if isinstance(figure, int | float)]
+        if len(figures) < 3 or self.level is None or self.level not in LEVELS:
+            return None
+        return Moire(figures[0], figures[1], figures[2], self.level)
 
 
 @dataclass(frozen=True)

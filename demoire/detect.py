@@ -19,6 +19,8 @@ CELL = 4
 #: Amplitude, in 1/255, from which on the strength is 1.
 FULL_STRENGTH = 32.0
 _LEVELS = ((0.4, "strong"), (0.15, "medium"), (0.0, "weak"))
+#: What a picture's moire may be called.
+LEVELS = ("none", *(name for _, name in reversed(_LEVELS)))
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Moire:
 
     Attributes:
         probability, strength, area: as ``Detection``'s, rounded to 4 digits.
-        level: "none", "weak", "medium" or "strong".
+        level: one of ``LEVELS``.
     """
 
     probability: float
@@ -62,7 +64,7 @@ class Detection:
 
     @property
     def level(self) -> str:
-        """ "none", "weak", "medium" or "strong"."""
+        """One of ``LEVELS``."""
         if not self.found:
             return "none"
         return next(name for least, name in _LEVELS if self.strength >= least)

@@ -1,5 +1,6 @@
 """The bundled models on real photos: files as catalogued, tiles as the whole, one photo through the command line."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -8,10 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from demoire.catalog import load_catalog
+from demoire.catalog import RESTORING, WEIGHTS, load_catalog
 from demoire.cli import main
 from demoire.images import Picture, decode
 from demoire.loading import load_model
+from demoire.models.detector import Detector
+from demoire.models.discriminator import Discriminator
+from demoire.models.unet import macs_per_pixel
 from demoire.restore import Restored, RestoreOptions, restore
 from demoire.tiling import predict_image
 
@@ -25,12 +29,34 @@ def photo(name: str) -> Tensor:
 @pytest.mark.parametrize("model_id", load_catalog())
 def test_every_bundled_model_loads_and_is_what_the_catalogue_says(model_id: str) -> None:
     loaded = load_model(model_id)
-    assert sum(parameter.numel() for parameter in loaded.module.parameters()) == loaded.entry.parameters
-    assert sum(file.size for file in loaded.entry.files.values()) < 10e6
-    multiple = loaded.needs.size_multiple
-    picture = torch.rand(1, 3, 2 * multiple, 3 * multiple)
+    entry, needs = loaded.entry, loaded.needs
+    assert sum(parameter.numel() for parameter in loaded.module.parameters()) == entry.parameters
+    assert sum(file.size for file in entry.files.values()) < 10e6
+    assert macs_per_pixel(loaded.module, inputs=needs.frames) == pytest.approx(entry.macs_per_pixel, rel=0.01)
+    folder = WEIGHTS / model_id
+    for name, file in entry.files.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == file.sha256
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\n") and f"license: {entry.licence.lower()}" in card
+
+
+@pytest.mark.parametrize("model_id", load_catalog())
+def test_every_bundled_model_gives_what_its_family_gives(model_id: str) -> None:
+    loaded = load_model(model_id)
+    module, multiple, family = loaded.module, loaded.needs.size_multiple, loaded.entry.family
+    sizes = (2 * multiple, 3 * multiple)
+    pictures = [torch.rand(1, 3, *sizes) for _ in range(loaded.needs.frames)]
     with torch.inference_mode():
-        assert loaded.module(picture).shape == picture.shape
+        output = module(*pictures)
+    if family in RESTORING:
+        assert output.shape == pictures[0].shape and torch.isfinite(output).all()
+    elif isinstance(module, Detector):
+        maps, features = output
+        assert family == "detector" and maps.shape == (1, 2, sizes[0] // 4, sizes[1] // 4)
+        assert torch.isfinite(maps).all() and torch.isfinite(module.judge(features)).all()
+    else:
+        assert isinstance(module, Discriminator) and family == "discriminator"
+        assert output.shape == (1, 1, 2, 3) and torch.isfinite(output).all()
 
 
 @pytest.mark.slow

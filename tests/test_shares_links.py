@@ -1,7 +1,7 @@
 """What a visitor sees becomes a link and what a link holds becomes what a visitor sees; nothing is kept too long."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from shares import Clock, library, photo, pixels
 
-from demoire.catalog import WEIGHTS
+from demoire.catalog import WEIGHTS, load_catalog
 from demoire.comparison import Run, ViewState
+from demoire.detect import Moire
 from demoire.errors import DemoireError, LinkGoneError, OutputError
 from demoire.images import decode
 from demoire.picture import Limits, Picture
 from demoire.restore import Restored
 from demoire.ui import share_links
+from demoire.ui.outcomes import Compared, Outcome
 from demoire.ui.share_links import Links
 from demoire.ui.share_panel import _asked
 from demoire.ui.views import Views
@@ -79,6 +81,36 @@ def test_panes_runs_figures_and_place_come_back(place: Place, tmp_path: Path) ->
     assert shown.panes[1].run == work.results[1].run
     assert shown.panes[1].figures == {"raw": 30.5}
     assert shown.describe()["view"]["zoom"] == 2.0
+
+
+def test_what_detector_and_discriminator_said_comes_back(place: Place, tmp_path: Path) -> None:
+    work, moire = place.work(), Moire(0.97, 0.5, 0.34, "strong")
+    work.results[1].run = replace(work.results[1].run, looks_clean=0.87, **asdict(moire))
+    receipt = place.links.share(work, SETTINGS, replace(LOOK, mask=True), with_original=True)
+    _, shown = Place(tmp_path, "other").links.open(receipt.id)
+    original, result, unknown = shown.panes
+    assert (original.moire, result.moire) == (moire, None)
+    assert result.run is not None and (result.run.looks_clean, result.run.moire()) == (0.87, moire)
+    assert unknown.run is not None and unknown.run.moire() is None
+    assert shown.view is not None and shown.view.mask and not shown.view.patches
+
+
+def test_what_a_program_shares_has_what_they_said(place: Place, tmp_path: Path) -> None:
+    result = place.work().results[1]
+    assert result.restored is not None
+    source = photo(tmp_path, "a.jpg", quality=90)
+    moire = Moire(0.1, 0.0, 0.0, "none")
+    outcome = Outcome(load_catalog()["cnn"], result.restored, looks_clean=0.25)
+    receipt = place.links.share_compared(Compared(decode(source), [outcome], None, moire), source, with_original=True)
+    _, shown = place.links.open(receipt.id)
+    assert shown.panes[0].moire == moire
+    assert shown.panes[1].run is not None and shown.panes[1].run.looks_clean == 0.25
+
+
+@pytest.mark.parametrize("change", [{"level": "huge"}, {"area": "34 %"}, {"strength": None}])
+def test_what_is_no_such_statement_is_left_out(change: dict[str, object]) -> None:
+    run = Run("cnn", "cnn", "bundled", "cpu", "float32", 3, 1.5, **asdict(Moire(0.97, 0.5, 0.34, "strong")))
+    assert run.moire() is not None and replace(run, **change).moire() is None  # type: ignore[arg-type]
 
 
 def test_models_are_pinned_by_revision_or_by_their_weights(place: Place) -> None:

@@ -32,8 +32,8 @@ def test_no_model_is_loaded_before_it_is_asked_for(
     fresh_server: Server, visit_fresh: Invite, photos: dict[str, Path]
 ) -> None:
     visitor = visit_fresh()
-    visitor.give(photos["jpeg"])
     assert not fresh_server.loaded("libtorch")
+    visitor.give(photos["jpeg"])  # asks for the detector, if there is one
     visitor.restore()
     assert fresh_server.loaded("libtorch")
 
