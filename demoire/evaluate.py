@@ -203,11 +203,11 @@ def compare(
         yield PairScores(pair.key, _scored(UNPROCESSED, pair.moire, pair, metrics), after)
 
 
-def summaries(scores: Sequence[PairScores], candidates: Sequence[Candidate]) -> dict[str, Summary]:
-    """No processing and every candidate by name, each over the pairs that it has pictures for."""
+def summaries(scores: Sequence[PairScores], candidates: Iterable[str]) -> dict[str, Summary]:
+    """No processing and every candidate, by name, each over the pairs that it has pictures for."""
     unprocessed = [score.before for score in scores]
     found = {UNPROCESSED: summarise(unprocessed, unprocessed)}
-    for name in (candidate.name for candidate in candidates):
+    for name in candidates:
         having = [score for score in scores if name in score.after]
         found[name] = summarise([score.before for score in having], [score.after[name] for score in having])
     return found

@@ -4,30 +4,7 @@ Centres of pixels are whole numbers, that of the first pixel is (0, 0).
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-
-
-def warp(images: Tensor, homographies: Tensor, mode: str = "bilinear") -> tuple[Tensor, Tensor]:
-    """Looks at pictures through homographies: pixel p of the result shows what they have at H p.
-
-    Args:
-        images: (N, C, H, W).
-        homographies: (N, 3, 3), from pixels of the result to pixels of ``images``.
-        mode: ``bilinear`` or ``bicubic``.
-
-    Returns:
-        (N, C, H, W), edge pixels repeated outside, and (N, 1, H, W) bool: where the place lies inside ``images``.
-    """
-    height, width = images.shape[-2:]
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    pixels = torch.stack((x, y, torch.ones_like(x))).reshape(3, -1).to(images.device, torch.float32)
-    at_x, at_y, depth = (homographies.to(pixels) @ pixels).reshape(-1, 3, height, width).unbind(1)
-    at_x, at_y = at_x / depth, at_y / depth
-    inside = (at_x >= 0) & (at_x <= width - 1) & (at_y >= 0) & (at_y <= height - 1) & (depth > 0)
-    grid = torch.stack(((2 * at_x + 1) / width - 1, (2 * at_y + 1) / height - 1), -1).to(images.dtype)
-    warped = F.grid_sample(images, grid, mode=mode, padding_mode="border", align_corners=False)
-    return warped, inside[:, None]
 
 
 def between(to_content: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--pairs", type=Path, metavar="DIR", help="holds moire/ and clean/, matched by number in the name"
     )
@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="features made by lpips-weights: adds LPIPS (default: the setting DEMOIRE_PERCEPTUAL)",
     )
+    clips = parser.add_argument_group("clips", "one --model against the cnn, frame by frame")
+    clips.add_argument("--clips", action="store_true", help="simulate hand-held clips; with --pairs: move real photos")
+    clips.add_argument("--content", type=Path, metavar="DIR", help="pictures to film (default: those of the project)")
+    clips.add_argument("--seed", type=int, default=1, help="same seed, same clips (default %(default)s)")
+    clips.add_argument("--count", type=int, default=24, help="simulated clips (default %(default)s)")
+    clips.add_argument("--size", type=int, default=256, help="height and width in pixels (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
 
@@ -39,10 +45,16 @@ def run(args: argparse.Namespace) -> int:
     """Scores and prints; the table grows picture by picture."""
     if args.limit is not None and args.limit < 1:
         raise DataError(f"--limit must be at least 1, not {args.limit}.")
-    if args.pairs is None:
+    if args.clips and args.clean is None:
+        from demoire.cli import evaluate_clips
+
+        evaluate_clips.score(args)
+    elif args.pairs is not None:
+        _score_pairs(args)
+    elif args.clean is not None and not args.clips:
         _score_clean(args)
     else:
-        _score_pairs(args)
+        raise DataError("Say what to score: --pairs DIR, --clean DIR, --clips, or --clips with --pairs DIR.")
     return 0
 
 
@@ -64,7 +76,7 @@ def _score_pairs(args: argparse.Namespace) -> None:
         scores.append(score)
         if not args.json:
             print("\n".join(table.pair_lines(score)), flush=True)
-    summary = summaries(scores, candidates)
+    summary = summaries(scores, [candidate.name for candidate in candidates])
     if args.json:
         print(json.dumps(table.pairs_json(scores, summary), indent=1))
     else:

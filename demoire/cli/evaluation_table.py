@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from demoire.evaluate import CleanSummary, PairScores, Scores, Summary
+    from demoire.evaluate_clips import ClipScores
 
 Json = str | int | float | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -16,6 +17,7 @@ PSNRS = frozenset({"raw", "fitted"})
 
 PAIR_HEAD = ("picture", "restored by", "raw dB", "fitted dB", "SSIM", "bands dB", "LPIPS")
 SUMMARY_HEAD = ("restored by", "pairs", *PAIR_HEAD[2:], "LPIPS +-%", "flat", "improved", "worst dB")
+CLIP_HEAD = ("clip", "restored by", "frame 1 dB", "5 on dB", "warping", "unsteady")
 CLEAN_HEAD = ("picture", "restored by", "to input dB")
 CLEAN_SUMMARY_HEAD = ("restored by", "pictures", "minimum dB", "mean dB")
 
@@ -92,6 +94,28 @@ def clean_json(scores: "Mapping[str, Scores]", summary: "Mapping[str, CleanSumma
         for name, found in summary.items()
     }
     return {"clean": pictures, "summary": lines}
+
+
+def clip_lines(scores: "ClipScores") -> list[str]:
+    """One line for each way of restoring one clip."""
+    return [
+        line(
+            (
+                scores.name,
+                name,
+                _decibels(frames[0]),
+                _decibels(scores.settled(name)),
+                _number(scores.warping_error[name], ".2f"),
+                _number(scores.unsteadiness[name], ".2f"),
+            )
+        )
+        for name, frames in scores.psnr.items()
+    ]
+
+
+def clips_json(scores: "Sequence[ClipScores]") -> list[Json]:
+    """By clip: ``{"name", "psnr": {row: [dB of each frame]}, "warping_error": {row: 1/255}, "unsteadiness": {...}}``."""
+    return [asdict(score) for score in scores]
 
 
 def _by_name(scores: "PairScores") -> "dict[str, Scores]":

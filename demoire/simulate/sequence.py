@@ -27,6 +27,9 @@ from demoire.simulate.config import (
 from demoire.simulate.motion import HandConfig, Pose, draw_burst, draw_hand, draw_shown, moved
 from demoire.simulate.video import VideoParameters
 
+_AT_ONCE = 2**22
+"""Sensor pixels that are photographed at once; a frame of 512x512 takes about 60 MB meanwhile."""
+
 
 def _camera() -> SimulatorConfig:
     """As for single photos but for what would bend homographies (lens distortion, resizing by uneven areas), and with
@@ -72,7 +75,7 @@ class SequenceConfig:
         ("window", 0.08),
     )
     video_share: float = 0.75
-    rate_factor: Range = (25, 33)
+    rate_factor: Range = (23, 31)
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ def render_sequence(content: Tensor, parameters: SequenceParameters, size: tuple
         moving = [torch.roll(content, [round(s) for s in p.shown.shift[::-1]], (2, 3)) for p in frames]
         photo = clean = untouched(torch.cat(moving), frames, size)
     else:
-        photo, clean, _ = shoot(content, frames, parameters.delivery, size)
+        photo, clean = _shoot(content, parameters, size)
     if parameters.video is not None:
         moire = video.compress(photo, parameters.video)
     else:
@@ -188,6 +191,17 @@ def render_sequence(content: Tensor, parameters: SequenceParameters, size: tuple
     moire = (moire * 255).round() / 255
     to_content = _homographies(parameters, size, content.shape[-2:])
     return Clip(moire, moire if kind in {"photo", "untouched"} else clean, to_content, between(to_content))
+
+
+def _shoot(content: Tensor, parameters: SequenceParameters, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Photos before compression and their targets, so many at a time as fit into a moderate amount of memory."""
+    height, width = sensor_size(size, parameters.delivery.reduction)
+    several = max(1, _AT_ONCE // (height * width))
+    parts = [
+        shoot(content, parameters.frames[first : first + several], parameters.delivery, size)[:2]
+        for first in range(0, len(parameters.frames), several)
+    ]
+    return torch.cat([photo for photo, _ in parts]), torch.cat([clean for _, clean in parts])
 
 
 def _homographies(parameters: SequenceParameters, size: tuple[int, int], content: torch.Size) -> Tensor:

@@ -20,7 +20,14 @@ from PIL import Image, ImageCms, ImageOps, __version__
 from demoire.errors import DataError, OutputError
 from demoire.fonts import FontBook
 from demoire.training.content import SPLITS, Entry, read_index, split_names, write_index
-from demoire.training.manifest import Source, check_sha256, find_sources, read_manifest, repository_manifest
+from demoire.training.manifest import (
+    Source,
+    check_sha256,
+    find_sources,
+    is_held_out,
+    read_manifest,
+    repository_manifest,
+)
 from demoire.training.packing import read_member, read_pack
 from demoire.training.pages import VERSION, render_page
 
@@ -80,7 +87,7 @@ def kind_of(file: str) -> str:
 
 
 def plan_store(options: StoreOptions) -> list[Task]:
-    """All pictures of a store in their final order.
+    """All pictures of a store in their final order; those that evaluation keeps for itself are left out.
 
     Raises:
         DataError: no content, unclear licences, or two folders with a picture of the same name.
@@ -92,6 +99,8 @@ def plan_store(options: StoreOptions) -> list[Task]:
     found: dict[str, tuple[Source, Path]] = {}
     for folder in options.content:
         for source in find_sources(folder, options.licence, known):
+            if is_held_out(folder / source.file):
+                continue
             if source.file in found:
                 raise DataError(f"Two content folders have a picture {source.file}; rename one of them.")
             found[source.file] = (source, folder / source.file)

@@ -8,6 +8,7 @@ import csv
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from demoire.errors import DataError, OutputError
@@ -38,6 +39,25 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def held_out_folder() -> Path:
+    """The pictures that come with the project to evaluate on clips; no network has been trained on them."""
+    return Path(__file__).parents[1] / "held_out"
+
+
+@cache
+def _held_out() -> tuple[frozenset[int], frozenset[str]]:
+    """Sizes in bytes and SHA-256 of those pictures."""
+    rows = read_manifest(held_out_folder() / FOLDER_MANIFEST)
+    sizes = frozenset((held_out_folder() / file).stat().st_size for file in rows)
+    return sizes, frozenset(row.sha256 for row in rows.values())
+
+
+def is_held_out(path: Path) -> bool:
+    """Whether a file is one of those pictures, whatever its name, and so must not be trained on."""
+    sizes, hashes = _held_out()
+    return path.is_file() and path.stat().st_size in sizes and file_sha256(path) in hashes
 
 
 def read_manifest(path: Path) -> dict[str, Source]:
