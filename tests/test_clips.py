@@ -188,8 +188,14 @@ def test_closing_and_errors_keep_what_is_finished_too(tmp_path: Path) -> None:
     events.close()
     assert len(read_frames(tmp_path / "a.mp4")) == 4
 
+    events = restore_clip(
+        tmp_path / "clip.mp4", [ClipTarget(tmp_path / "b.mp4", "mp4")], SteadyRestorer(fail_at=7)
+    )
+    kept = None
     with pytest.raises(OutputError, match="broken"):
-        restored(tmp_path / "clip.mp4", tmp_path / "b.mp4", SteadyRestorer(fail_at=7))
+        for kept in events:
+            pass
+    assert isinstance(kept, ClipRestored) and kept.frames == 7 and not kept.whole
     assert len(read_frames(tmp_path / "b.mp4")) == 7
     with pytest.raises(CancelledError):
         list(

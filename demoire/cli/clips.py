@@ -121,16 +121,22 @@ class ClipJob:
         bar = ProgressBar(source.name)
         with open_restorer(self._models, self._options) as restorer:
             events = restore_clip(source, [target], restorer, limits=self._limits, rate=self._rate)
+            result: ClipRestored | None = None
             try:
                 with closing(events):
                     for event in events:
                         if isinstance(event, FrameDone):
                             _show(bar, event)
                         elif isinstance(event, ClipRestored):
-                            return ClipDone(source, target.path, event, restorer.device)
+                            result = event
+            except DemoireError as error:
+                kept = f" What was finished is in '{target.path}'." if result else ""
+                raise type(error)(f"{error}{kept}") from error
             finally:
                 bar.wipe()
-        raise DemoireError("The clip ended without a result; try again.")
+        if result is None:
+            raise DemoireError("The clip ended without a result; try again.")
+        return ClipDone(source, target.path, result, restorer.device)
 
     def _target(self, source: Path) -> ClipTarget:
         with closing(open_clip(source, limits=self._limits, rate=self._rate)) as clip:

@@ -17,7 +17,7 @@ from demoire.clips.moving import AnimationSink, PicturesSink
 from demoire.clips.stills import AnimationSource, PicturesSource
 from demoire.clips.video import VideoSource, unreadable
 from demoire.clips.writing import VideoSink, keeps_sound
-from demoire.errors import CancelledError, ClipTooLargeError, OutputError
+from demoire.errors import CancelledError, ClipTooLargeError, DemoireError, OutputError
 from demoire.picture import Notice
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ def restore_clip(
     """Restores a clip into all ``targets`` at once, in memory that does not grow with its length.
 
     Where ``cancelled`` says so, and where the clip cannot be read further, it ends early, and the files hold what was
-    finished; so do they where an error passes through or the generator is closed, unless no frame was finished.
+    finished. So do they where the generator is closed and where an error comes, after ``ClipRestored``; unless no frame
+    was finished.
 
     Raises:
         ClipError: it cannot be read, or is too large; OutputError: a file cannot be written.
@@ -164,7 +165,12 @@ def restore_clip(
         yield ClipOpened(source.facts)
         writing = stack.enter_context(_Writing(targets, source.facts, path))
         run = _Run(source, restorer, writing, cancelled)
-        yield from run.frames()
+        try:
+            yield from run.frames()
+        except DemoireError:
+            if run.begun:
+                yield run.result(whole=False)
+            raise
         yield run.result()
 
 
@@ -194,9 +200,9 @@ class _Run:
             try:
                 yield self._restore(frame)
             except CancelledError:
-                self._whole = False
-                if not self._times:
+                if not self.begun:
                     raise
+                self._whole = False
                 return
 
     def _restore(self, frame: Frame) -> FrameDone:
@@ -222,8 +228,14 @@ class _Run:
         left = None if total is None else max(total - done, 0) * pace
         return FrameDone(done, total, frame.pixels, after, frame.time, 1 / max(pace, 1e-9), left)
 
-    def result(self) -> ClipRestored:
+    @property
+    def begun(self) -> bool:
+        """Whether a frame is finished."""
+        return bool(self._times)
+
+    def result(self, whole: bool = True) -> ClipRestored:
         """Completes the files."""
+        self._whole = self._whole and whole
         notices = self._writing.finish(self._whole)
         stopped = () if self._whole else (CANCELLED,)
         return ClipRestored(

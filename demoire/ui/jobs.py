@@ -4,10 +4,12 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demoire.catalog import WEIGHTS
+from demoire.clips.clip import ClipLimits
 from demoire.errors import CancelledError, DemoireError
 from demoire.images import decode, encode, output_kind, output_name
 from demoire.picture import Limits, Picture
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 #: How often a waiting job looks whether it was cancelled, in seconds.
 PATIENCE = 0.2
+#: How long a clip may be, unless the settings say otherwise.
+CLIP_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Settings:
         folder: where visits keep their files.
         weights: the folder of the bundled models.
         limits: how large a photo may be.
+        clips: how large a clip may be.
         deadline: seconds after which a run is given up.
         shares: where links are stored, and for how long.
     """
@@ -41,6 +46,7 @@ class Settings:
     folder: Path
     weights: Path = WEIGHTS
     limits: Limits = field(default_factory=Limits)
+    clips: ClipLimits = field(default_factory=partial(ClipLimits, max_seconds=CLIP_SECONDS))
     deadline: float = 1800.0
     shares: ShareSettings = field(default_factory=ShareSettings.from_environment)
 

@@ -8,13 +8,14 @@ from typing import Any
 import gradio as gr
 
 from demoire.catalog import WEIGHTS, ModelEntry, load_catalog
+from demoire.clips.clip import ClipLimits
 from demoire.errors import WeightsError
 from demoire.hub import Sources
 from demoire.picture import Limits
 from demoire.shares import ShareSettings
 from demoire.ui import api, share_section
 from demoire.ui.closed import ClosedBlocks
-from demoire.ui.jobs import Desk, Settings
+from demoire.ui.jobs import CLIP_SECONDS, Desk, Settings
 from demoire.ui.parts import ASSETS, Kit
 from demoire.ui.restore_tab import KEPT, WAITING
 from demoire.ui.routes import routes
@@ -32,14 +33,16 @@ SPARE_THREADS = 40
 
 
 def settings_from_environment(folder: Path, environment: Mapping[str, str] = os.environ) -> Settings:
-    """The page's settings: ``DEMOIRE_WEIGHTS``, and what ``Limits`` and ``ShareSettings`` read.
+    """The page's settings: ``DEMOIRE_WEIGHTS``, and what ``Limits``, ``ClipLimits`` and ``ShareSettings`` read.
 
     Raises:
         DemoireError: a value is not as it should be.
     """
     weights = Path(environment.get("DEMOIRE_WEIGHTS") or WEIGHTS)
     shares = ShareSettings.from_environment(environment)
-    return Settings(folder=folder, weights=weights, limits=Limits.from_environment(environment), shares=shares)
+    limits = Limits.from_environment(environment)
+    clips = ClipLimits.from_environment(environment, CLIP_SECONDS)
+    return Settings(folder=folder, weights=weights, limits=limits, clips=clips, shares=shares)
 
 
 def _models(weights: Path) -> Mapping[str, ModelEntry]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from demoire.catalog import ModelEntry
-from demoire.ui import restore_tab, simulate_tab
+from demoire.ui import clip_tab, restore_tab, simulate_tab
 from demoire.ui.jobs import Desk
 from demoire.ui.parts import Kit, Say
 
@@ -22,4 +22,8 @@ class Tab:
         return {"label": say(self.title)}
 
 
-TABS: tuple[Tab, ...] = (Tab("tab.restore", restore_tab.build), Tab("tab.simulate", simulate_tab.build))
+TABS: tuple[Tab, ...] = (
+    Tab("tab.restore", restore_tab.build),
+    Tab("tab.clip", clip_tab.build),
+    Tab("tab.simulate", simulate_tab.build),
+)

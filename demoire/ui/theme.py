@@ -20,7 +20,7 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
 #: The style of each part of the page, in the order of the cascade.
-SHEETS = ("page", "photos", "intake", "bench", "stage", "viewer", "share", "simulate")
+SHEETS = ("page", "photos", "intake", "bench", "stage", "viewer", "share", "simulate", "clip")
 
 
 class Shade(NamedTuple):

@@ -3,6 +3,58 @@
 from demoire.ui.texts.text import Text
 
 TEXTS = {
+    "tab.clip": Text("Clip", "视频"),
+    "clip.drop": Text("Drop a clip of a screen here", "将屏幕视频拖到这里"),
+    "clip.touch": Text("A clip of a screen", "屏幕视频"),
+    "clip.choose": Text("Choose a clip", "选择视频"),
+    "clip.another": Text("Another clip", "换一个视频"),
+    "clip.kinds": Text(
+        "MP4, MOV, WebM, MKV, GIF, WebP, or a ZIP of pictures; up to {seconds} s, {megapixels} megapixels a frame, "
+        "{megabytes} MB.",
+        "MP4、MOV、WebM、MKV、GIF、WebP，或图片 ZIP；最长 {seconds} 秒，"
+        "每帧至多 {megapixels} 百万像素，文件至多 {megabytes} MB。",
+    ),
+    "clip.model": Text("Model", "模型"),
+    "clip.start": Text("Restore the clip", "修复视频"),
+    "clip.opening": Text("Opening the clip…", "正在打开视频…"),
+    "clip.ready": Text("Ready. Press Restore the clip.", "已就绪，请点击“修复视频”。"),
+    "clip.stopping": Text("Stopping; what is finished is being saved…", "正在停止并保存已完成的部分…"),
+    "clip.progress": Text(
+        "Frame {done} of {total} · {rate} frames/s · {left} left",
+        "第 {done} / {total} 帧 · 每秒 {rate} 帧 · 还需 {left}",
+    ),
+    "clip.progress.open": Text("Frame {done} · {rate} frames/s", "第 {done} 帧 · 每秒 {rate} 帧"),
+    "clip.seconds": Text("{seconds} s", "{seconds} 秒"),
+    "clip.minutes": Text("{minutes} min", "{minutes} 分钟"),
+    "clip.frames": Text("{frames} frames", "{frames} 帧"),
+    "clip.rate": Text("{rate} frames/s", "每秒 {rate} 帧"),
+    "clip.kept": Text("What was finished by then is kept and can be played.", "已完成的部分会保留，可以播放。"),
+    "clip.nothing": Text("No frame was finished by then.", "停止前尚未完成任何一帧。"),
+    "clip.original": Text("Original", "原视频"),
+    "clip.left": Text("Shown on the left", "左侧显示"),
+    "clip.right": Text("Shown on the right", "右侧显示"),
+    "clip.picture.left": Text("Left picture", "左侧画面"),
+    "clip.picture.right": Text("Right picture", "右侧画面"),
+    "clip.play": Text("Play", "播放"),
+    "clip.pause": Text("Pause", "暂停"),
+    "clip.back": Text("One frame back", "后退一帧"),
+    "clip.forward": Text("One frame forward", "前进一帧"),
+    "clip.scrubber": Text("Frame", "帧"),
+    "clip.place": Text("Frame {at} of {frames} · {time} s", "第 {at} / {frames} 帧 · {time} 秒"),
+    "clip.pixels": Text("100 %", "100 %"),
+    "clip.flicker": Text(
+        "Flicker in flat areas, without motion: {before} before, {after} after (levels of 255 from frame to frame).",
+        "平坦区域去除运动后的闪烁：修复前 {before}，修复后 {after}（相邻帧之差，满刻度 255）。",
+    ),
+    "clip.download": Text("Download {kind}", "下载 {kind}"),
+    "clip.one": Text(
+        "Please give one clip; several pictures go into a ZIP, photos into the tab Restore.",
+        "请只放入一个视频；多张图片请打包为 ZIP，照片请用“修复”页。",
+    ),
+    "clip.unplayable": Text(
+        "This browser cannot play H.264 video; please download the result.", "此浏览器无法播放 H.264 视频，请下载结果。"
+    ),
+    "error.no_clip": Text("There is no clip here any more; please give it again.", "视频已不在此处，请重新放入。"),
     "notice.clip_cut_off": Text(
         "The clip is damaged or cut off; it ends where its frames could no longer be read.",
         "视频已损坏或被截断，结果到无法读取的帧为止。",
