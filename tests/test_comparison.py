@@ -12,7 +12,7 @@ SOURCE = Source("views/x", 30, 40, 1, 512)
 
 
 def test_a_view_comes_back_as_it_was() -> None:
-    view = ViewState("split", 2.5, 0.25, 0.75, "original", "result-2", 0.3, 8, True, ("reference",), ("result-2",))
+    view = ViewState("split", 2.5, 0.25, 0.75, "original", "result-2", 0.3, 8, True, ("reference",), ("result-2",), True)
     assert ViewState.read(json.loads(json.dumps(view.describe()))) == view
     assert ViewState.read({}) == ViewState()
     assert ViewState.read({"later": 1, "zoom": 0}) == ViewState(zoom=0)
@@ -35,6 +35,8 @@ def test_a_view_comes_back_as_it_was() -> None:
         {"a": "x" * 65},
         {"gain": 3},
         {"signed": 1},
+        {"mask": 1},
+        {"patches": "yes"},
         {"hidden": "all"},
         {"order": ["x"] * 33},
     ],
