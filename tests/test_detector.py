@@ -154,13 +154,13 @@ def test_platt_scaling_of_separable_classes_stays_finite() -> None:
 
 
 def test_detecting_learns_to_see_stripes() -> None:
-    model = small_detector().requires_grad_(True).train()
+    model = small_detector(1).requires_grad_(True).train()
     task = Detecting()
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     clean = torch.rand(4, 3, 1, 1).expand(4, 3, 64, 64) * 0.5 + 0.25
     moire = clean + torch.cat([stripes(20 / 255, 12, 64) * side for side in (0, 1, 0, 1)])
     losses = []
-    for _ in range(40):
+    for _ in range(80):
         loss = task.loss(model, moire, clean)
         optimizer.zero_grad()
         loss.backward()
@@ -221,5 +221,19 @@ def test_command_line(detector_weights: Path, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_detector_settings_are_checked() -> None:
-    with pytest.raises(ValueError, match="one number of blocks"):
-        build_model("detector", **{**SMALL, "blocks": (1,)})
+    with pytest.raises(ValueError, match="three levels"):
+        build_model("detector", **{**SMALL, "channels": (4, 8)})
+
+
+def test_it_begins_with_what_a_restoring_network_has_learnt() -> None:
+    model, fresh = small_detector(), small_detector()
+    fields = {"channels": SMALL["channels"], "encoder_blocks": (1, 0, 1, 2), "decoder_blocks": (1, 0, 0)}
+    restoring = build_model("unet", **fields, context_blocks=2).state_dict()
+    model.begin_with(restoring)
+    own = model.state_dict()
+    assert torch.equal(own["stem.weight"], restoring["stem.weight"])
+    assert torch.equal(own["bottom.0.first.weight"], restoring["encoders.3.0.first.weight"])
+    assert torch.equal(own["context.0.spread.weight"], restoring["context.0.spread.weight"])
+    assert torch.equal(own["maps.weight"], fresh.state_dict()["maps.weight"])
+    with pytest.raises(RuntimeError):
+        model.begin_with(build_model("unet").state_dict())

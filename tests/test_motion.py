@@ -18,7 +18,9 @@ def texture(height: int, width: int, seed: int = 0) -> Tensor:
     return (total / 3).clamp(0, 1)
 
 
-def homography(shift: tuple[float, float], degrees: float, scale: float, tilt: float, height: int, width: int) -> Tensor:
+def homography(
+    shift: tuple[float, float], degrees: float, scale: float, tilt: float, height: int, width: int
+) -> Tensor:
     """From the present frame to the former one, turned about the middle."""
     turn = math.radians(degrees)
     middle = torch.tensor([[1, 0, width / 2], [0, 1, height / 2], [0, 0, 1]], dtype=torch.float64)

@@ -60,7 +60,7 @@ def write_model(
     path.write_text(json.dumps(catalog))
 
 
-DETECTOR_FIELDS = {"channels": (6, 8, 8), "blocks": (0, 1, 1), "evidence": 4, "hidden": 5, "window": 4}
+DETECTOR_FIELDS = {"channels": (6, 8, 8, 8), "blocks": 1, "context_blocks": 1, "evidence": 4, "hidden": 5, "window": 4}
 DISCRIMINATOR_FIELDS = {"channels": (6, 8, 8, 8), "hidden": 6}
 
 

@@ -13,6 +13,7 @@ from demoire.training.adversarial_loop import AdversarialTrainer
 from demoire.training.curves import draw_curves
 from demoire.training.loop import Precision, Report, Trainer, TrainOptions
 from demoire.training.presets import PRESETS, Preset, find_preset
+from demoire.training.sequence_loop import SequenceTrainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _trainer(preset: Preset, options: TrainOptions) -> Trainer:
+    if preset.sequences is not None:
+        return SequenceTrainer(preset, options)
     return Trainer(preset, options) if preset.adversarial is None else AdversarialTrainer(preset, options)
 
 

@@ -1,5 +1,6 @@
 """A small CNN that says where there is moire, how strong it is, and whether a picture has any."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -8,33 +9,37 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from demoire.models.base import Needs
-from demoire.models.unet import ResidualBlock
+from demoire.models.unet import CONTEXT_KERNEL, ContextBlock, ResidualBlock
 
+#: Slope below zero of the new layers: plain rectifiers died in training.
+_LEAK = 0.1
 #: One unit of the amplitude map, in 1/255.
 AMPLITUDE_UNIT = 8.0
 
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """Widths and depths of ``Detector``; level i works at 1/2^(i+2) of the picture's size.
+    """Widths and depths of ``Detector``; level i works at 1/2^(i+1) of the picture's size.
 
     Attributes:
-        channels: width of each level, the finest first.
-        blocks: residual blocks of each level.
-        evidence: width of the features that all levels are brought to before they are added for the maps.
+        channels: width of each level, the finest first; as those of the restoring ``UNet``, whose weights it can begin
+            with.
+        blocks, context_blocks: residual blocks, and ones with a wide view, of the coarsest level.
+        evidence: width of the features that all levels from 1/4 on are brought to before they are added for the maps.
         hidden: width of the fully connected layer.
         window: side of the windows that are judged, in positions of the coarsest level; they overlap by half.
     """
 
-    channels: tuple[int, ...] = (32, 48, 96, 128)
-    blocks: tuple[int, ...] = (0, 1, 2, 2)
-    evidence: int = 32
+    channels: tuple[int, ...] = (24, 48, 96, 128)
+    blocks: int = 1
+    context_blocks: int = 2
+    evidence: int = 24
     hidden: int = 64
-    window: int = 8
+    window: int = 16
 
     def __post_init__(self) -> None:
-        if len(self.channels) < 2 or len(self.blocks) != len(self.channels):
-            raise ValueError("DetectorConfig: one number of blocks for each width, and at least two levels.")
+        if len(self.channels) < 3:
+            raise ValueError("DetectorConfig: at least three levels.")
 
 
 class Detector(nn.Module):
@@ -50,12 +55,11 @@ class Detector(nn.Module):
         super().__init__()
         self.config = config
         channels, evidence = config.channels, config.evidence
-        self.stem = nn.Conv2d(48, channels[0], 3, padding=1)
+        self.stem = nn.Conv2d(12, channels[0], 3, padding=1)
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(channels))
-        self.levels = nn.ModuleList(
-            nn.Sequential(*[ResidualBlock(c) for _ in range(n)]) for n, c in zip(config.blocks, channels, strict=True)
-        )
-        self.laterals = nn.ModuleList(nn.Conv2d(c, evidence, 1) for c in channels)
+        self.bottom = nn.Sequential(*[ResidualBlock(channels[-1]) for _ in range(config.blocks)])
+        self.context = nn.Sequential(*[ContextBlock(channels[-1]) for _ in range(config.context_blocks)])
+        self.laterals = nn.ModuleList(nn.Conv2d(c, evidence, 1) for c in channels[1:])
         self.smooth = nn.Conv2d(evidence, evidence, 3, padding=1)
         self.maps = nn.Conv2d(evidence, 2, 3, padding=1)
         self.hidden = nn.Linear(2 * channels[-1], config.hidden)
@@ -63,11 +67,25 @@ class Detector(nn.Module):
         # Scale and shift of the verdict's logit, set at export so that probabilities are calibrated.
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
 
+    def begin_with(self, restoring: Mapping[str, Tensor]) -> None:
+        """Takes the way down from the weights of a trained ``UNet`` of the same widths: it has learnt what moire is.
+
+        Raises:
+            RuntimeError: the widths differ.
+        """
+        coarsest = f"encoders.{len(self.config.channels) - 1}."
+        own = self.state_dict()
+        for name, value in restoring.items():
+            mine = name.replace(coarsest, "bottom.")
+            if mine.startswith(("stem.", "downs.", "bottom.", "context.")) and mine in own:
+                own[mine] = value
+        self.load_state_dict(own)
+
     @property
     def needs(self) -> Needs:
         """What the pipeline must give; the halo is the receptive field."""
         radius = receptive_radius(self.config)
-        return Needs(size_multiple=2 ** (len(self.config.channels) + 1), receptive_field=radius, halo=radius)
+        return Needs(size_multiple=2 ** len(self.config.channels), receptive_field=radius, halo=radius)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Looks at (N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``.
@@ -76,23 +94,22 @@ class Detector(nn.Module):
             maps (N, 2, H/4, W/4): amplitude of the moire in units of ``AMPLITUDE_UNIT``/255, at least 0, and the logit
             that it is visible; and the features (N, C, H/m, W/m) of the coarsest level, for ``judge``.
         """
-        feature = F.relu(self.stem(F.pixel_unshuffle(x - 0.5, 4)))
+        feature = self.stem(F.pixel_unshuffle(x, 2))
         features: list[Tensor] = []
-        for number, level in enumerate(self.levels):
-            if number:
-                feature = F.relu(self.downs[number - 1](feature))
-            feature = level(feature)
+        for down in self.downs:
+            feature = F.relu(down(feature))
             features.append(feature)
-        evidence: Tensor = self.laterals[-1](features[-1])
+        features[-1] = feature = self.context(self.bottom(feature))
+        evidence: Tensor = self.laterals[-1](feature)
         for lateral, skip in zip(reversed(self.laterals[:-1]), reversed(features[:-1]), strict=True):
             evidence = F.interpolate(evidence, scale_factor=2, mode="nearest") + lateral(skip)
-        maps = self.maps(F.relu(self.smooth(F.relu(evidence)))).float()
+        maps = self.maps(_activated(self.smooth(_activated(evidence)))).float()
         return torch.cat([F.softplus(maps[:, :1]), maps[:, 1:]], 1), feature.float()
 
     def judge(self, features: Tensor) -> Tensor:
         """The calibrated logit that there is moire, for every window of ``forward``'s features: (N, rows, columns)."""
         pooled = torch.cat([self.windows(features), self.windows(features, largest=True)], 1).permute(0, 2, 3, 1)
-        logits: Tensor = self.verdict(F.relu(self.hidden(pooled)))[..., 0]
+        logits: Tensor = self.verdict(_activated(self.hidden(pooled)))[..., 0]
         return logits * self.calibration[0] + self.calibration[1]
 
     def windows(self, features: Tensor, largest: bool = False) -> Tensor:
@@ -105,13 +122,17 @@ class Detector(nn.Module):
         return pooled
 
 
+def _activated(feature: Tensor) -> Tensor:
+    return F.leaky_relu(feature, _LEAK)
+
+
 def receptive_radius(config: DetectorConfig) -> int:
     """How far in pixels an output of ``Detector.forward`` can see on each side, rounded up to the size multiple."""
-    radius = 4 * 3  # stem, smoothing and the maps' convolution
-    for level, blocks in enumerate(config.blocks):
-        pixel = 2 ** (level + 2)
-        # Nearest-neighbour enlargement reaches less than a pixel of the level, its strided convolution one.
-        radius += pixel * (2 * blocks + 1)
-    multiple: int = 2 ** (len(config.channels) + 1)
-    rounded: int = -(-radius // multiple) * multiple
+    radius = 2 + 4 * 2  # stem; smoothing and the maps' convolution
+    for level in range(1, len(config.channels)):
+        # A strided convolution reaches one pixel of the level above; nearest-neighbour enlargement less than one.
+        radius += 2**level + 2 ** (level + 1)
+    coarsest = 2 ** len(config.channels)
+    radius += coarsest * (2 * config.blocks + CONTEXT_KERNEL // 2 * config.context_blocks)
+    rounded: int = -(-radius // coarsest) * coarsest
     return rounded

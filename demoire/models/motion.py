@@ -59,7 +59,9 @@ def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
 def _plausible(matrix: Tensor, height: int, width: int) -> bool:
     """Whether a hand can have moved a camera so between two frames: nothing is turned over, or twice as large."""
     corners = torch.tensor([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], dtype=torch.float64)
-    depth = (corners @ matrix.T)[:, 2] / float(matrix[2] @ torch.tensor([width / 2, height / 2, 1], dtype=torch.float64))
+    depth = (corners @ matrix.T)[:, 2] / float(
+        matrix[2] @ torch.tensor([width / 2, height / 2, 1], dtype=torch.float64)
+    )
     area = float(torch.linalg.det(matrix[:2, :2]))
     return bool((depth > 0.7).all() and (depth < 1.4).all()) and 0.5 < area < 2
 
@@ -102,8 +104,8 @@ def _resized(matrix: Tensor, across: float, down: float) -> Tensor:
     change = torch.tensor(
         [[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]], dtype=torch.float64, device=matrix.device
     )
-    moved = change @ matrix.double() @ torch.linalg.inv(change)
-    return moved / moved[..., 2:, 2:]
+    moved: Tensor = change @ matrix.double() @ torch.linalg.inv(change)
+    return moved.div(moved[..., 2:, 2:])
 
 
 def _pyramid(former: Tensor, present: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -164,7 +166,7 @@ def _refine(former: Tensor, present: Tensor, matrix: Tensor) -> tuple[Tensor, fl
         weight = (seen / (1 + (error / (_ROBUST * size + 1e-3)).square())).flatten()
         weighted = descent * weight[:, None]
         normal = (weighted.T @ descent).double()
-        normal += torch.eye(8, dtype=torch.float64, device=normal.device) * normal.diagonal().mean().clamp(min=1e-9) * 1e-6
+        normal.diagonal().add_(normal.diagonal().mean().clamp(min=1e-9) * 1e-6)
         step = torch.linalg.solve(normal, (weighted.T @ error.flatten()).double()).cpu()
         change = _increment(step, height, width)
         matrix = matrix @ torch.linalg.inv(change)
@@ -199,7 +201,8 @@ def _increment(step: Tensor, height: int, width: int) -> Tensor:
     small = torch.eye(3, dtype=torch.float64) + torch.cat([step, step.new_zeros(1)]).view(3, 3)
     change = torch.tensor([[1 / half, 0, -(width - 1) / 2 / half], [0, 1 / half, -(height - 1) / 2 / half], [0, 0, 1]])
     change = change.double()
-    return torch.linalg.inv(change) @ small @ change
+    moved: Tensor = torch.linalg.inv(change) @ small @ change
+    return moved
 
 
 def _likeness(former: Tensor, present: Tensor, matrix: Tensor) -> float:

@@ -1,6 +1,7 @@
 """A recurrent network for clips and bursts: the CNN looks at each frame, a hidden state remembers the former ones."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +37,8 @@ class RecurrentConfig:
 
     def __post_init__(self) -> None:
         if isinstance(self.look, dict):  # as read from JSON
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in self.look.items()}
+            given: dict[str, Any] = dict(self.look)
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
             object.__setattr__(self, "look", UNetConfig(**values))
 
 
@@ -154,8 +156,10 @@ def move(state: State, matrices: Tensor) -> State:
     """
     picture, hidden, age = state
     half = at_half_size(matrices)
-    seen = seen_before(half, *hidden.shape[-2:], like=hidden)
-    return warp(picture, matrices), warp(hidden, half, "bilinear"), torch.floor(warp(age, half, "bilinear") + 0.01) * seen
+    seen = seen_before(half, hidden.shape[-2], hidden.shape[-1], hidden)
+    # Between places of different age the younger counts.
+    moved = torch.floor(warp(age, half, "bilinear") + 0.01) * seen
+    return warp(picture, matrices), warp(hidden, half, "bilinear"), moved
 
 
 def _halving(channels: int, more: int) -> nn.Conv2d:

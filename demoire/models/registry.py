@@ -10,6 +10,7 @@ from demoire.errors import UnknownNameError
 from demoire.models.detector import Detector, DetectorConfig
 from demoire.models.discriminator import Discriminator, DiscriminatorConfig
 from demoire.models.esdnet import ESDNet, ESDNetConfig
+from demoire.models.recurrent import Recurrent, RecurrentConfig
 from demoire.models.unet import UNet, UNetConfig
 
 
@@ -23,6 +24,7 @@ class Architecture:
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     "unet": Architecture(UNetConfig(), UNet),
+    "recurrent": Architecture(RecurrentConfig(), Recurrent),
     "detector": Architecture(DetectorConfig(), Detector),
     "discriminator": Architecture(DiscriminatorConfig(), Discriminator),
     "esdnet": Architecture(ESDNetConfig(), ESDNet),

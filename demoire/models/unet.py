@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from demoire.models.base import Needs
 
-_CONTEXT_KERNEL = 7
+CONTEXT_KERNEL = 7
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ContextBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.spread = nn.Conv2d(channels, channels, _CONTEXT_KERNEL, padding=_CONTEXT_KERNEL // 2, groups=channels)
+        self.spread = nn.Conv2d(channels, channels, CONTEXT_KERNEL, padding=CONTEXT_KERNEL // 2, groups=channels)
         self.widen = nn.Conv2d(channels, 2 * channels, 1)
         self.narrow = nn.Conv2d(2 * channels, channels, 1)
         with torch.no_grad():
@@ -143,7 +143,7 @@ def receptive_radius(config: UNetConfig) -> int:
         convolutions = 2 * (blocks + (config.decoder_blocks[level] if level < len(config.decoder_blocks) else 0))
         # Pixel-shuffle adds less than a pixel of its level, stem, head and the strided convolution one each.
         radius += pixel * (convolutions + (2 if level == 0 else 1) + 1)
-    radius += config.context_blocks * (_CONTEXT_KERNEL // 2) * 2 ** len(config.channels)
+    radius += config.context_blocks * (CONTEXT_KERNEL // 2) * 2 ** len(config.channels)
     multiple: int = 2 ** len(config.channels)
     rounded: int = -(-radius // multiple) * multiple
     return rounded

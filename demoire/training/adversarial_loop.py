@@ -93,8 +93,8 @@ class AdversarialTrainer(Trainer):
         self._restore(tensors)
         self.save()
         raise DataError(
-            f"The training collapsed by step {step}: {sign}. The state of step {self.progress.step} is kept; go on with "
-            "a lower learning rate."
+            f"The training collapsed by step {step}: {sign}. The state of step {self.progress.step} is kept; go on "
+            "with a lower learning rate."
         )
 
     def _collapse(self, gain: float) -> str | None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from demoire.errors import DataError
 from demoire.models import build_model
+from demoire.models.detector import Detector
 from demoire.simulate.capture import Captures
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
@@ -105,7 +106,7 @@ class Trainer:
         self.model = build_model(preset.architecture, **vars(preset.network)).to(self.device)
         if options.init is not None:
             try:
-                self.model.load_state_dict(options.init)
+                self._begin(options.init)
             except RuntimeError as error:
                 raise DataError(
                     "The weights to start from are of another network; choose the preset's own model."
@@ -124,6 +125,13 @@ class Trainer:
         )
         if self.precision.channels_last:
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _begin(self, weights: dict[str, Tensor]) -> None:
+        """Starts from these weights; raises RuntimeError where they do not fit."""
+        if isinstance(self.model, Detector) and "verdict.weight" not in weights:
+            self.model.begin_with(weights)
+        else:
+            self.model.load_state_dict(weights)
 
     @property
     def _folder(self) -> Path:

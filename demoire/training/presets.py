@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from demoire.errors import UnknownNameError
 from demoire.models.detector import DetectorConfig
 from demoire.models.discriminator import DiscriminatorConfig
+from demoire.models.recurrent import RecurrentConfig
 from demoire.models.unet import UNetConfig
 from demoire.simulate.config import SimulatorConfig
+from demoire.simulate.sequence import SequenceConfig
 from demoire.training.adversarial import Adversarial
+from demoire.training.remembering import Remembering
 from demoire.training.tasks import Detecting, Judging, Restoring, Task
 
 
@@ -20,6 +23,7 @@ class Preset:
         model_id: id of the model that ``export`` makes.
         family: what a visitor picks.
         architecture, network: name and configuration of the network.
+        sequences, frames: how clips are drawn, and the frames of one in a step, where it is trained on clips.
         task: what it is trained for.
         adversarial: the discriminator that it is set against, if any.
         part: prefix of the weights in the checkpoint that ``export`` takes.
@@ -35,8 +39,10 @@ class Preset:
     model_id: str = "cnn"
     family: str = "cnn"
     architecture: str = "unet"
-    network: UNetConfig | DetectorConfig | DiscriminatorConfig = field(default_factory=UNetConfig)
+    network: UNetConfig | RecurrentConfig | DetectorConfig | DiscriminatorConfig = field(default_factory=UNetConfig)
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
+    sequences: SequenceConfig | None = None
+    frames: int = 1
     task: Task = field(default_factory=Restoring)
     adversarial: Adversarial | None = None
     part: str = "average."
@@ -80,6 +86,31 @@ PRESETS: Mapping[str, Preset] = {
             "Wide rings (100 px and more) over light areas are only partly removed.",
         ),
     ),
+    "rnn": Preset(
+        model_id="rnn",
+        family="rnn",
+        architecture="recurrent",
+        network=RecurrentConfig(),
+        sequences=SequenceConfig(),
+        frames=6,
+        task=Remembering(),
+        steps=4_000,
+        crop=192,
+        batch=2,
+        learning_rate=1e-3,
+        warmup=100,
+        pool_slots=240,
+        pool_size=256,
+        summary=(
+            ("en", "For clips and bursts: a recurrent network that remembers the former frames."),
+            ("zh-CN", "用于视频和连拍：记住前几帧的循环网络。"),
+        ),
+        limits=(
+            "On one photo it does what the CNN does; it needs 2 to 10 photos of the same thing, or a clip.",
+            "What moves on its own is restored from its present frame alone.",
+            "Bands that move with the content stay: then the past shows the same bands.",
+        ),
+    ),
     "discriminator": Preset(
         model_id="discriminator",
         family="discriminator",
@@ -106,6 +137,7 @@ PRESETS: Mapping[str, Preset] = {
         steps=12_000,
         crop=256,
         batch=8,
+        learning_rate=7e-4,
         summary=(
             ("en", "Tells whether a photo has moire, how strong it is, and where."),
             ("zh-CN", "判断照片有没有摩尔纹、有多强、在哪里。"),

@@ -27,6 +27,9 @@ GENERATORS = ("cnn", "gan")
 SOME, NONE = 0.02, 0.001
 """Share of a window above which it counts as a positive, and below which as a negative, of the verdict."""
 
+QUIET = 0.2
+"""Weight of cells without moire in the loss of amplitudes."""
+
 
 class Task(Protocol):
     """One purpose of training.
@@ -128,7 +131,10 @@ class Detecting:
         mask = visible(amplitude).float()
         masking = F.binary_cross_entropy_with_logits(maps[:, 1:].float(), mask)
         steps = 255 / AMPLITUDE_UNIT
-        measuring = (torch.log1p(maps[:, :1].float() * 2) - torch.log1p(amplitude * steps * 2)).abs().mean()
+        measuring = (torch.log1p(maps[:, :1].float() * 2) - torch.log1p(amplitude * steps * 2)).abs()
+        # Were all cells to count alike, none would be a good guess everywhere.
+        weight = QUIET + (1 - QUIET) * (amplitude > 0)
+        measuring = (measuring * weight).sum() / weight.sum()
         return masking + measuring + self._verdict_loss(model, features, mask)
 
     def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,146 @@
+"""The recurrent network: the running mean that it starts from, its state, cuts, and training on constructed clips."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from demoire.models import build_model
+from demoire.models.recurrent import OLDEST, Recurrent, RecurrentConfig, move
+from demoire.models.unet import UNetConfig, macs_per_pixel
+from demoire.training.remembering import Clips, Remembering, gain_over_cnn, repeat, unroll
+from tests.test_motion import texture
+
+SMALL = RecurrentConfig(
+    look=UNetConfig(channels=(4, 8), encoder_blocks=(0, 1), decoder_blocks=(1,), context_blocks=1),
+    hidden=4,
+    channels=(8, 8, 12),
+    blocks=(0, 1, 1),
+)
+
+
+@pytest.fixture
+def network() -> Recurrent:
+    torch.manual_seed(3)
+    return Recurrent(SMALL).eval()
+
+
+def shifted(frames: int, step: int, height: int = 64, width: int = 96) -> tuple[Tensor, Tensor]:
+    """A scene that passes by ``step`` pixels a frame: (1, T, 3, H, W), and the homographies."""
+    scene = texture(height, width + step * frames)
+    clip = torch.stack([scene[..., t * step : t * step + width] for t in range(frames)], 1)
+    matrices = torch.eye(3, dtype=torch.float64).repeat(1, frames, 1, 1)
+    matrices[:, 1:, 0, 2] = step
+    return clip, matrices
+
+
+def noisy(clip: Tensor, amplitude: float = 0.1) -> Tensor:
+    return clip + amplitude * torch.randn(clip.shape, generator=torch.Generator().manual_seed(1))
+
+
+def test_untrained_it_is_the_running_mean(network: Recurrent) -> None:
+    frames = noisy(torch.full((1, 5, 3, 32, 32), 0.5))
+    still = torch.eye(3, dtype=torch.float64).repeat(1, 5, 1, 1)
+    with torch.no_grad():
+        restored, alone = unroll(network, frames, still)
+    assert torch.equal(alone, frames)  # an untrained CNN changes nothing
+    for t in range(5):
+        assert torch.allclose(restored[:, t], frames[:, : t + 1].mean(1), atol=2e-3)
+
+
+def test_the_first_frame_and_what_was_never_seen_are_the_cnns(network: Recurrent) -> None:
+    with torch.no_grad():
+        network.cnn.head.bias.fill_(0.1)
+        network.cnn.gate.bias.fill_(9.0)
+        network.head.bias.fill_(0.3)
+        clip, matrices = shifted(3, 8)
+        restored, alone = unroll(network, clip, matrices)
+    assert torch.equal(restored[:, 0], alone[:, 0])
+    assert torch.equal(restored[:, 2, ..., -8:], alone[:, 2, ..., -8:])  # has just come into view
+    assert not torch.allclose(restored[:, 2, ..., :-16], alone[:, 2, ..., :-16])
+
+
+def test_known_motion_and_estimated_motion_give_the_same(network: Recurrent) -> None:
+    clip, matrices = shifted(4, 3, 96, 128)
+    with torch.no_grad():
+        known, _ = unroll(network, noisy(clip, 0.02), matrices)
+        state, found = network.start(96, 128), []
+        for frame in noisy(clip, 0.02)[0]:
+            restored, state = network.step(frame[None], state)
+            found.append(restored)
+    assert float((torch.stack(found, 1) - known)[..., 8:-16].abs().mean()) < 0.004
+    assert float(state[2].max()) == 4
+
+
+def test_a_cut_is_forgotten(network: Recurrent) -> None:
+    with torch.no_grad():
+        _, state = network.step(texture(96, 128), network.start(96, 128))
+        other = texture(96, 128, 9)
+        restored, state = network.step(other, state)
+    assert torch.equal(restored, network.look(other))
+    assert float(state[2].max()) == 1
+
+
+def test_age_stops_and_moves_with_the_frame(network: Recurrent) -> None:
+    state = network.start(32, 64)
+    with torch.no_grad():
+        for _ in range(int(OLDEST) + 3):
+            _, *following = network.fuse(torch.zeros(1, 3, 32, 64), torch.zeros(1, 3, 32, 64), *state)
+            state = (following[0], following[1], following[2])
+    assert float(state[2].min()) == OLDEST
+    matrix = torch.eye(3, dtype=torch.float64)[None].clone()
+    matrix[0, 0, 2] = 20
+    age = move(state, matrix)[2]
+    assert (age[..., :22] == OLDEST).all() and (age[..., 22:] == 0).all()
+
+
+def test_fusing_sees_no_farther_than_it_says(network: Recurrent) -> None:
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
+    field, side = network.fusing_field, 2 * network.fusing_field + 16
+    inputs = [torch.rand(1, 3, side, side) for _ in range(3)]
+    state = (torch.rand(1, SMALL.hidden, side // 2, side // 2), torch.full((1, 1, side // 2, side // 2), 2.0))
+    whole = network.fuse(*inputs, *state)[0]
+    inputs = [picture.clone() for picture in inputs]
+    for picture in inputs:
+        picture[..., : side // 2 - 8 - field + 8, :] = 0
+    changed = network.fuse(*inputs, *state)[0]
+    middle = slice(side // 2 + 8, None)
+    assert torch.equal(whole[..., middle, :], changed[..., middle, :])
+
+
+def test_the_bundled_size_costs_less_than_half_the_cnn_more() -> None:
+    class Step(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = build_model("recurrent")
+
+        def forward(self, x: Tensor) -> Tensor:
+            restored: Tensor = self.network.step(x, self.network.start(*x.shape[-2:]))[0]
+            return restored
+
+    step = Step()
+    assert macs_per_pixel(step) < 1.5 * macs_per_pixel(step.network.cnn)
+
+
+def test_it_learns_what_the_mean_cannot() -> None:
+    torch.manual_seed(0)
+    network, task = Recurrent(SMALL), Remembering("l1", errors=(0.0,), repeated=0.0)
+    network.cnn.requires_grad_(False)
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], 5e-3)
+    clean, matrices = shifted(6, 2)
+    clips = Clips(noisy(clean, 0.05) + 0.1, clean, matrices)  # too bright, which lasts
+    mean = gain_over_cnn(network, [clips])
+    for _ in range(40):
+        optimizer.zero_grad()
+        task.clip_loss(network, clips).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert gain_over_cnn(network, [clips]) > mean + 3
+    assert all(parameter.grad is None for parameter in network.cnn.parameters())
+
+
+def test_repeated_photos_stand_still() -> None:
+    photo = torch.rand(2, 3, 8, 8)
+    clips = repeat(photo, photo * 0.5, 3)
+    assert clips.moire.shape == (2, 3, 3, 8, 8) and torch.equal(clips.clean[:, 2], photo * 0.5)
+    assert torch.equal(clips.to_previous[1, 2], torch.eye(3, dtype=torch.float64))
