@@ -114,7 +114,7 @@ def clip_lines(scores: "ClipScores") -> list[str]:
 
 
 def clips_json(scores: "Sequence[ClipScores]") -> list[Json]:
-    """By clip: ``{"name", "psnr": {row: [dB of each frame]}, "warping_error": {row: 1/255}, "unsteadiness": {...}}``."""
+    """By clip: ``{"name", "psnr": {row: [dB of each frame]}, "warping_error": {row: x}, "unsteadiness": {row: x}}``."""
     return [asdict(score) for score in scores]
 
 
