@@ -130,7 +130,7 @@ def measure(options: BenchOptions) -> Cost:
     entry = find_model(options.restore.model, options.weights)
     runs: dict[float, list[Measurement]] = {size: [] for size in options.megapixels}
     with tempfile.TemporaryDirectory() as folder:
-        photos = {size: _make_photo(Path(folder), size) for size in runs}
+        photos = {size: make_photo(Path(folder), size) for size in runs}
         for _ in range(options.repeats):
             for size, photo in photos.items():
                 runs[size].append(_in_new_process(photo, options, entry.macs_per_pixel))
@@ -152,16 +152,16 @@ def _case(runs: list[Measurement]) -> Case:
     )
 
 
-def _make_photo(folder: Path, megapixels: float) -> Path:
-    """A JPEG of coloured bands in the proportions of a phone's photos."""
+def make_photo(folder: Path, megapixels: float, kind: str = "jpeg") -> Path:
+    """A file with coloured bands, in the proportions of a phone's photos."""
     height = max(round(math.sqrt(megapixels * 1e6 / _ASPECT)), 1)
     width = max(round(height * _ASPECT), 1)
     rows, columns = np.arange(height)[:, None], np.arange(width)
     pixels = np.empty((height, width, 3), np.uint8)
     for channel, period in enumerate((23, 31, 41)):
         pixels[..., channel] = (rows % period * 3 + columns % (period + 6) * 2) % 256
-    path = folder / f"{megapixels:g}.jpg"
-    encode(Picture(pixels), path, "jpeg")
+    path = folder / f"{megapixels:g}.{'jpg' if kind == 'jpeg' else kind}"
+    encode(Picture(pixels), path, kind)
     return path
 
 

@@ -1,10 +1,12 @@
 """The cost of restoring, measured with a tiny model."""
 
+import contextlib
 import json
 import os
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from demoire.bench import BenchOptions, Case, Cost, measure_run, peak_memory
 from demoire.cli import main
 from demoire.images import Picture, encode
+from demoire.page_bench import PageCost, PageOptions, PageRun
 from demoire.restore import RestoreOptions
 
 
@@ -86,3 +89,32 @@ def test_what_goes_wrong_is_a_sentence(
     assert main(["bench", "--weights", str(weights), *arguments]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1 and words in errors[0]
+
+
+PAGE = PageCost(12.0, 1.2, 0.4, 3.0, 2.5, 1.2, False, (PageRun(1.2, 9.0, 10.5, 8.6, 1.5),))
+
+
+def test_what_the_page_costs_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[PageOptions] = []
+    monkeypatch.setattr("demoire.cli.bench.measure_page", lambda options: asked.append(options) or PAGE)
+    assert main(["bench", "--page", "--repeats", "5"]) == 0
+    told = capsys.readouterr().out
+    assert asked == [PageOptions(12, 5)]
+    assert "1.20 s" in told and "1.20 times an empty page's 2.50 s" in told and told.splitlines()[4].endswith("no")
+    assert main(["bench", "--page", "--megapixels", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"][0]["encoding"] == 1.5
+    assert PAGE.runs[0].overhead == pytest.approx(10.5 - 8.6 - 1.5)
+
+
+def test_the_page_cannot_be_measured_without_a_browser_or_a_size(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demoire.page_bench._serving", lambda *_: contextlib.nullcontext(SimpleNamespace(started=1.0)))
+    monkeypatch.setattr("demoire.page_bench.shutil.which", lambda _: None)
+    for arguments, words in {
+        ("--megapixels", "0.01"): "no browser to measure with",
+        ("--megapixels", "1", "2"): "one number",
+        ("--repeats", "0"): "more than 0",
+    }.items():
+        assert main(["bench", "--page", *arguments]) == 1
+        assert words in capsys.readouterr().err

@@ -1,6 +1,6 @@
 // The difference of two pictures, tile by tile, so that panning draws what was computed once.
 
-const PER_FRAME = 3; // tiles computed in a frame: about 4 ms each
+const PER_FRAME = 5; // milliseconds after which no further tile is begun in a frame
 const CAPACITY = 96;
 
 const scratch = [0, 1].map(() => new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true }));
@@ -28,7 +28,7 @@ export function subtract(a, b, gain, signed) {
 
 export class Difference {
   constructor(changed) {
-    Object.assign(this, { changed, tiles: new Map(), left: PER_FRAME });
+    Object.assign(this, { changed, tiles: new Map(), end: null });
   }
 
   take(a, b, gain, signed) {
@@ -39,7 +39,7 @@ export class Difference {
   }
 
   beginFrame() {
-    this.left = PER_FRAME;
+    this.end = null;
     this.waiting = false;
   }
 
@@ -54,12 +54,12 @@ export class Difference {
       this.tiles.set(path, known);
       return known.canvas;
     }
-    if (this.left === 0) {
+    this.end ??= performance.now() + PER_FRAME;
+    if (performance.now() > this.end) {
       this.waiting = true;
       this.changed();
       return known?.a === a && known.b === b ? known.canvas : null;
     }
-    this.left -= 1;
     const canvas = this.compute(a, b);
     this.tiles.set(path, { a, b, gain, signed, canvas });
     if (this.tiles.size > CAPACITY) this.tiles.delete(this.tiles.keys().next().value);
