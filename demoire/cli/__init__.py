@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("demoire.cli.evaluate", "score models on photos with ground truth, or on clean pictures"),
     "evaluate-text": ("demoire.cli.evaluate_text", "score how well photographed text is read before and after"),
     "evaluate-detector": ("demoire.cli.evaluate_detector", "score the detector on photos, textures and captures"),
+    "evaluate-discriminator": ("demoire.cli.evaluate_discriminator", "score the discriminator on pairs and captures"),
     "lpips-weights": ("demoire.cli.lpips_weights", "convert perceptual features for evaluation and training"),
 }
 
