@@ -88,6 +88,10 @@ class Recurrent(nn.Module):
         """One photo by itself, as ``look``."""
         return self.look(x)
 
+    def first_frame(self, x: Tensor) -> Tensor:
+        """The first frame of a clip: the picture is as ``look``'s, the cost that of any frame."""
+        return self.step(x, self.start(x.shape[-2], x.shape[-1]))[0]
+
     def start(self, height: int, width: int) -> State:
         """The state before the first frame: nothing has been seen."""
         like = self.stem.weight

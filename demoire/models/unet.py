@@ -152,6 +152,8 @@ def receptive_radius(config: UNetConfig) -> int:
 def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128), inputs: int = 1) -> float:
     """Multiply-accumulates of all convolutions and linear layers for one pixel, counted in a forward pass.
 
+    Of a recurrent network (one that has ``first_frame``), those of a frame of a clip.
+
     Args:
         inputs: how many pictures (1, 3, *sizes) the model takes.
     """
@@ -168,7 +170,8 @@ def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128), inputs: 
     hooks = [m.register_forward_hook(count) for m in model.modules()]
     device = next(model.parameters()).device
     with torch.no_grad():
-        model(*[torch.zeros(1, 3, *sizes, device=device)] * inputs)
+        run = getattr(model, "first_frame", model)
+        run(*[torch.zeros(1, 3, *sizes, device=device)] * inputs)
     for hook in hooks:
         hook.remove()
     return total / (sizes[0] * sizes[1])
