@@ -17,7 +17,7 @@ from torch import Tensor
 
 from demoire.errors import DataError
 from demoire.evaluate import UNPROCESSED, PairScores, score_pair
-from demoire.homography import between
+from demoire.homography import between, placed
 from demoire.metrics import ByteImage, peak_signal_to_noise, to_float
 from demoire.models.motion import seen_before, warp
 from demoire.pairs import PairFiles, load_picture
@@ -26,6 +26,7 @@ from demoire.simulate.config import GeometryParameters
 from demoire.simulate.motion import HandConfig, draw_hand, moved
 from demoire.simulate.sequence import SequenceConfig, draw_sequence, render_sequence, shown_size
 from demoire.training.content import random_crop
+from demoire.training.pool import to_bytes
 
 FRAMES = 16
 SETTLED = 4
@@ -127,7 +128,7 @@ def simulated_clips(
         parameters = draw_sequence(config, rng, FRAMES, (size, size))
         content = random_crop(load_picture(path), rng, *shown_size(parameters, (size, size)))
         clip = render_sequence(_to_tensors(content[None]), parameters, (size, size))
-        yield ShownClip(f"{number:02d} {path.stem}", _to_bytes(clip.moire), _to_bytes(clip.clean), clip.to_content)
+        yield ShownClip(f"{number:02d} {path.stem}", to_bytes(clip.moire), to_bytes(clip.clean), clip.to_content)
 
 
 def moved_pairs(pairs: Iterable[PairFiles], size: int, seed: int) -> Iterator[ShownClip]:
@@ -149,11 +150,11 @@ def _moved(files: PairFiles, size: int, rng: np.random.Generator) -> ShownClip:
         )
     whole = GeometryParameters(scale=1.0)
     poses = [moved(whole, pose, (1.0, 1.0), float(max(height, width))) for pose in draw_hand(HandConfig(), rng, FRAMES)]
-    from_middle = np.stack([geometry.homography(pose) for pose in poses])
-    centre, middle = _shift((width - 1) / 2, (height - 1) / 2), _shift(-(size - 1) / 2, -(size - 1) / 2)
-    to_content = torch.from_numpy(centre @ from_middle @ middle)
+    from_middle = torch.from_numpy(np.stack([geometry.homography(pose) for pose in poses]))
+    to_middle = placed(-(size - 1) / 2, -(size - 1) / 2)
+    to_content = placed((width - 1) / 2, (height - 1) / 2) @ from_middle @ to_middle
     frames = [
-        _to_bytes(torch.cat([_window(_to_tensors(picture[None]), matrix, size) for matrix in to_content]))
+        to_bytes(torch.cat([_window(_to_tensors(picture[None]), matrix, size) for matrix in to_content]))
         for picture in (moire, clean)
     ]
     return ShownClip(files.key, frames[0], frames[1], to_content)
@@ -239,7 +240,7 @@ def average_aligned(frames: Frames, to_content: Tensor) -> Frames:
         inside = seen_before(back, images.shape[-2], images.shape[-1], images)
         total = (warp(images[: t + 1], back) * inside).sum(0, keepdim=True)
         averaged.append(total / inside.sum(0, keepdim=True))
-    return _to_bytes(torch.cat(averaged))
+    return to_bytes(torch.cat(averaged))
 
 
 def warping_error(images: Tensor, to_content: Tensor) -> float:
@@ -265,15 +266,6 @@ def _decibels(image: ByteImage, clean: ByteImage) -> float:
     return min(peak_signal_to_noise(to_float(image), to_float(clean)), CEILING)
 
 
-def _shift(x: float, y: float) -> NDArray[np.float64]:
-    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
-
-
 def _to_tensors(pictures: Frames) -> Tensor:
     """(N, H, W, 3) uint8 to (N, 3, H, W) in [0, 1]."""
     return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
-
-
-def _to_bytes(images: Tensor) -> Frames:
-    array: Frames = (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
-    return array

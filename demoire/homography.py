@@ -23,20 +23,21 @@ def between(to_content: Tensor) -> Tensor:
 
 def cropped(homographies: Tensor, top: int, left: int) -> Tensor:
     """Of frames (..., 3, 3) to those of crops that all begin at the same ``top`` and ``left``."""
-    return _in_other_pixels(homographies, _affine([[1, 0, left], [0, 1, top]]))
+    return _in_other_pixels(homographies, placed(left, top))
 
 
 def turned(homographies: Tensor, which: int, side: int) -> Tensor:
     """Of square frames (..., 3, 3) to those of frames turned ``which`` % 4 quarters to the left, as ``numpy.rot90``
     turns (H, W), and then, from 4 on, mirrored from left to right."""
-    quarter = _affine([[0, -1, side - 1], [1, 0, 0]])
-    mirror = _affine([[-1, 0, side - 1], [0, 1, 0]])
+    quarter = torch.tensor([[0, -1, side - 1], [1, 0, 0], [0, 0, 1]], dtype=torch.float64)
+    mirror = placed(side - 1, 0, scale_x=-1)
     place = torch.linalg.matrix_power(quarter, which % 4)
     return _in_other_pixels(homographies, place @ mirror if which >= 4 else place)
 
 
-def _affine(rows: list[list[int]]) -> Tensor:
-    return torch.tensor([*rows, [0, 0, 1]], dtype=torch.float64)
+def placed(x: float, y: float, scale_x: float = 1.0, scale_y: float = 1.0) -> Tensor:
+    """(3, 3) float64: scales, then moves."""
+    return torch.tensor([[scale_x, 0, x], [0, scale_y, y], [0, 0, 1]], dtype=torch.float64)
 
 
 def _in_other_pixels(homographies: Tensor, place: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from demoire.homography import between
+from demoire.homography import between, placed
 from demoire.simulate import delivery, geometry, shown, video
 from demoire.simulate.capture import content_size, sensor_size, shoot, untouched
 from demoire.simulate.config import (
@@ -210,14 +210,10 @@ def _homographies(parameters: SequenceParameters, size: tuple[int, int], content
     if parameters.frames[0].kind == "untouched":
         left, top = (width - size[1]) // 2, (height - size[0]) // 2
         shifts = [[round(s) for s in p.shown.shift] for p in parameters.frames]
-        return torch.stack([_placed(1, 1, left - u, top - v) for u, v in shifts])
+        return torch.stack([placed(left - u, top - v) for u, v in shifts])
     seen_height, seen_width = sensor_size(size, parameters.delivery.reduction)
     scale_x, scale_y = seen_width / size[1], seen_height / size[0]
-    to_sensor = _placed(scale_x, scale_y, -scale_x * (size[1] - 1) / 2, -scale_y * (size[0] - 1) / 2)
-    to_pixels = _placed(1, 1, (width - 1) / 2, (height - 1) / 2)
+    to_sensor = placed(-scale_x * (size[1] - 1) / 2, -scale_y * (size[0] - 1) / 2, scale_x, scale_y)
+    to_pixels = placed((width - 1) / 2, (height - 1) / 2)
     seen = [shown.homography(p.shown) @ geometry.homography(p.geometry) for p in parameters.frames]
     return to_pixels @ torch.from_numpy(np.stack(seen)) @ to_sensor
-
-
-def _placed(scale_x: float, scale_y: float, x: float, y: float) -> Tensor:
-    return torch.tensor([[scale_x, 0, x], [0, scale_y, y], [0, 0, 1]], dtype=torch.float64)
