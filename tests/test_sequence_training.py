@@ -1,0 +1,72 @@
+"""Training of the recurrent network on drawn clips: what moves, what stays, resuming."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from demoire.cli import main
+from demoire.errors import DataError
+from demoire.models import build_model
+from demoire.models.recurrent import Recurrent
+from demoire.simulate.sequence import SequenceConfig
+from demoire.training.loop import Precision, TrainOptions
+from demoire.training.presets import Preset, find_preset
+from demoire.training.sequence_loop import SequenceTrainer
+from tests.test_recurrent import SMALL
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A content store of small pictures of coloured blocks."""
+    pictures, store = tmp_path_factory.mktemp("pictures") / "photos", tmp_path_factory.mktemp("store")
+    pictures.mkdir()
+    for number in range(10):
+        picture = np.random.default_rng(number).integers(0, 256, (12, 16, 3), np.uint8).repeat(12, 0).repeat(12, 1)
+        Image.fromarray(picture).save(pictures / f"{number}.png")
+    arguments = ["--content", str(pictures.parent), "-o", str(store), "--pages", "0", "--licence", "CC0-1.0"]
+    assert main(["prepare", *arguments, "--workers", "1"]) == 0
+    return store
+
+
+def small_preset() -> Preset:
+    preset = replace(find_preset("rnn"), network=SMALL, sequences=SequenceConfig(video_share=0.0), frames=3, crop=32)
+    return replace(preset, pool_slots=2, pool_size=48, warmup=2, steps=6, ema=0.9)
+
+
+def options(content: Path, run: Path) -> TrainOptions:
+    torch.manual_seed(4)
+    cnn = build_model("unet", **vars(SMALL.look)).state_dict()
+    cnn["head.bias"] += 0.02
+    chosen = Precision(False, False)
+    return TrainOptions(
+        content, run, steps=6, renew=None, first_slots=2, validation=1, precision=chosen, init=cnn, save_minutes=0
+    )
+
+
+def test_the_mix_is_trained_and_the_cnn_stays(content: Path, tmp_path: Path) -> None:
+    given = options(content, tmp_path)
+    trainer = SequenceTrainer(small_preset(), given)
+    assert isinstance(trainer.model, Recurrent) and given.init is not None
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    reports = list(trainer.run())
+    after = trainer.model.state_dict()
+    assert reports[-1].step == 6 and reports[-1].gain is not None
+    assert all(torch.equal(after[f"cnn.{name}"], value) for name, value in given.init.items())
+    assert not torch.equal(after["head.weight"], before["head.weight"])
+    resumed = SequenceTrainer(small_preset(), given)
+    assert resumed.progress.step == 6
+    assert all(torch.equal(value, after[name]) for name, value in resumed.model.state_dict().items())
+
+
+def test_it_wants_a_cnn_and_clips(content: Path, tmp_path: Path) -> None:
+    given = options(content, tmp_path)
+    with pytest.raises(DataError, match="--init"):
+        SequenceTrainer(small_preset(), replace(given, init=None))
+    with pytest.raises(DataError, match="no clips"):
+        SequenceTrainer(replace(small_preset(), sequences=None), given)
+    with pytest.raises(DataError, match="another network"):
+        SequenceTrainer(small_preset(), replace(given, init=build_model("unet").state_dict()))
