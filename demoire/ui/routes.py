@@ -39,8 +39,9 @@ EXAMPLES = {
     "ticket": Example(_example_file("ticket"), (300, 200)),
     "clean": Example(_example_file("clean"), (500, 60)),
 }
-#: What the first screen compares; the second is made by ``python -m demoire restore`` of the first.
-TASTES = {"before": _example_file("sheet"), "after": _example_file("sheet_demoired")}
+#: What is shown whole. The first screen compares the first two; the second of them is made by ``python -m demoire
+#: restore`` of the first. The third is what the simulator photographs until it is given another picture.
+TASTES = {"before": _example_file("sheet"), "after": _example_file("sheet_demoired"), "scene": _example_file("clean")}
 
 
 _LASTING = {"Cache-Control": "public, max-age=3600"}

@@ -57,7 +57,9 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
                 },
             )
             settings = _settings(kit)
-        pictures = viewer(kit, "simulate")
+        with gr.Column(elem_id="simulator-pictures"):
+            kit.own("easel")
+            pictures = viewer(kit, "simulate")
     quiet: partial[dict[str, Any]] = partial(dict, show_progress="hidden", api_visibility="private")
     device = quiet(concurrency_id=DEVICE_LANE, concurrency_limit=WAITING, trigger_mode="multiple")
     given, told = [run, studio, ticked, *settings], [line, pictures, studio]

@@ -25,10 +25,16 @@ def test_a_picture_is_photographed_restored_and_scored(visit: Invite, tmp_path: 
     Image.fromarray(banded(60, 90)).save(tmp_path / "clean.png")
     visitor = visit()
     enter(visitor, "Simulate")
+    easel = visitor.page.locator(".easel img")
+    visitor.page.wait_for_function("document.querySelector('.easel img').naturalWidth === 750")
+    assert easel.is_visible() and "Press “Photograph and restore”" in visitor.page.inner_text(".easel")
     visitor.page.set_input_files(".scene-input", tmp_path / "clean.png")
     visitor.page.wait_for_function("document.querySelector('.scene-name').textContent.includes('clean.png')")
+    visitor.page.wait_for_function("document.querySelector('.easel img').naturalWidth === 90")
+    assert (easel.bounding_box() or {}).get("width") == 90, "at its own pixels"
     visitor.page.click("#simulate-run")
     visitor.page.wait_for_selector(DONE)
+    assert not easel.is_visible()
     text = visitor.page.inner_text("#viewer-simulate")
     for words in ("Capture", "CNN", "Target", "Moiré", "PSNR", "dB", "SSIM"):
         assert words in text

@@ -4,6 +4,7 @@ const find = (name) => element.querySelector(name);
 const [input, state, name, link] = [".scene-input", ".scene-state", ".scene-name", ".scene-link"].map(find);
 const limit = props.megabytes * 2 ** 20;
 let told = { phase: "" };
+let brought = null;
 
 function sentence() {
   if (told.phase === "failed") return told.key ? page.t(told.key, told.places) : told.error[page.language];
@@ -29,6 +30,7 @@ async function bring(file) {
     return become({ phase: "failed", key: "error.upload_bytes", places: { megabytes: props.megabytes } });
   }
   become({ phase: "opening" });
+  brought = file;
   try {
     trigger("picture", { path: (await upload(file)).path });
   } catch {
@@ -44,6 +46,10 @@ input.addEventListener("change", () => {
 page.hear("simulate", (phase) => become({ phase }));
 page.hear("simulate-broken", () => become({ phase: "failed", key: "error.unexpected" }));
 page.onLanguage(render);
-watch("value", () => props.value && become(props.value));
+watch("value", () => {
+  if (!props.value) return;
+  if (props.value.phase === "" && brought) page.tell("scene", URL.createObjectURL(brought));
+  become(props.value);
+});
 page.translate(element);
 render();

@@ -9,6 +9,15 @@ TEXTS = {
         "photographed, and restored. Every result is scored against what the camera would have seen without moiré.",
         "用已知真值检验模型：把您的一张干净图片显示在模拟屏幕上，拍摄，再修复。每个结果都与没有摩尔纹时相机应得的画面比较。",
     ),
+    "easel.caption": Text(
+        "This picture will be photographed. Press “Photograph and restore”.", "将拍摄这张图片。请点击“拍摄并修复”。"
+    ),
+    "easel.display": Text("It is shown on a simulated display.", "图片显示在模拟屏幕上。"),
+    "easel.camera": Text("A simulated camera takes it, moiré and all.", "由模拟相机拍摄，摩尔纹随之产生。"),
+    "easel.score": Text(
+        "The models restore it, and figures tell how near they come to the truth.",
+        "模型进行修复，并给出与真值的接近程度。",
+    ),
     "simulate.choose": Text("Choose a clean picture", "选择干净图片"),
     "simulate.picture": Text("Picture: {name}", "图片：{name}"),
     "simulate.example": Text("the example", "示例图片"),

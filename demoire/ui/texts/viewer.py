@@ -18,7 +18,7 @@ TEXTS = {
     "viewer.zoom.type": Text("Magnification in percent, 25 to 1600", "缩放百分比，25 至 1600"),
     "viewer.zoom.in": Text("Larger", "放大"),
     "viewer.zoom.out": Text("Smaller", "缩小"),
-    "viewer.zoom.fit": Text("Fit", "适合窗口"),
+    "viewer.zoom.fit": Text("Fit", "适应"),
     "viewer.try": Text("Try a part", "局部试用"),
     "viewer.try.hint": Text(
         "Draw a rectangle on the photo: all ticked models restore it at once. Enter takes the visible part, Esc ends.",
