@@ -228,8 +228,9 @@ const step = (by) => {
 find(".clip-back").addEventListener("click", () => step(-1));
 find(".clip-forward").addEventListener("click", () => step(1));
 scrubber.addEventListener("input", () => {
+  const at = Number(scrubber.value);
   pause();
-  seek(Number(scrubber.value));
+  seek(at);
 });
 for (const { what, video, frame } of sides) {
   what.addEventListener("change", load);
