@@ -3,11 +3,13 @@
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import inviting
+from gradio_client import Client, handle_file
 from looks import VIEWER, Bytes, Place, assert_shows, canvas, expected, settled
 from photos import banded
 from PIL import Image
@@ -206,3 +208,23 @@ def test_lines_maps_and_legends_fit_a_phone(locale: str, visit_telling: Invite, 
         visitor.page.click(f"{VIEWER} [data-map={kind}]")
     settled(visitor)
     assert visitor.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_programs_and_links_are_told_the_same(
+    visit_telling: Invite, telling_server: Server, pictures: dict[str, Path], telling: Path, tmp_path: Path
+) -> None:
+    client = Client(telling_server.address, verbose=False, download_files=tmp_path / "got", analytics_enabled=False)
+    photo = handle_file(pictures["moire"])
+    models = ModelCache(weights=telling)
+    found = asdict(detect(decode(pictures["moire"]), models).moire)
+    restored, facts = client.predict(photo, model="gan", kind="png", api_name="/restore")
+    clean = round(judge(decode(Path(restored)), decode(pictures["moire"]), models).probability, 4)
+    assert {name: facts[name] for name in found} == found and facts["looks_clean"] == clean
+    _, _, facts = client.predict(photo, models="gan", reference=None, language="en", api_name="/compare")
+    assert {name: facts[name] for name in found} == found and facts["results"][0]["looks_clean"] == clean
+    assert client.predict(photo, api_name="/detect")["level"] == found["level"]
+    made = client.predict(photo, models="gan", original=True, api_name="/share")
+    visitor = visit_telling()
+    visitor.page.goto(f"{telling_server.address}/?r={made['link'].rpartition('/')[2]}")
+    visitor.page.wait_for_selector(f".cell-figures:has-text('looks like a clean photo: {100 * clean:.0f} %')")
+    assert visitor.page.locator(".cell[data-key=original] .cell-figures").inner_text().startswith("Moiré: ")
