@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default %(default)s")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, help="highest learning rate (default: the preset's)")
-    parser.add_argument("--init", metavar="MODEL", help="start from the weights of this bundled model")
+    parser.add_argument(
+        "--init", metavar="MODEL", help="start from the weights of this bundled model (default: the preset's)"
+    )
     parser.add_argument(
         "--fresh", action="store_true", help="render every batch anew (default on cuda) instead of using a pool"
     )
@@ -83,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         slice_minutes=args.slice,
         device=args.device,
         seed=args.seed,
-        init=_initial_weights(args.init),
+        init=_initial_weights(args.init or preset.begins_with),
         fresh=args.fresh or args.device.startswith("cuda"),
         renew=None if args.no_renew else TrainOptions.renew,
         first_slots=args.first,

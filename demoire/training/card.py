@@ -13,7 +13,7 @@ from demoire.errors import DataError, OutputError
 from demoire.hub.publishing import card_top, task_of
 from demoire.training.content import Entry
 from demoire.training.export import Trained
-from demoire.training.presets import Preset
+from demoire.training.presets import Preset, find_preset
 
 _PAIR_COLUMNS = {
     "raw": "raw PSNR",
@@ -182,18 +182,40 @@ def _cell(key: str, value: float | None) -> str:
 
 def _training(preset: Preset, trained: Trained, history: str) -> str:
     progress, touches = trained.progress, trained.touches.options()
-    crops = progress.step * preset.batch
     runs = " ".join(["RUN", *(f"EARLIER_RUN_{number}" for number in range(1, trained.runs))])
+    trained_as = find_preset(preset.trained_with) if preset.trained_with else preset
+    features = " --perceptual FEATURES" if trained_as.adversarial else ""
+    photos = " --photos PHOTO..." if preset.task.restores else ""
     return f"""## Training
 
     python -m demoire prepare --content CONTENT -o POOL
-    python -m demoire train --preset {preset.model_id} --content POOL --run RUN --steps {progress.step}
-    python -m demoire export --preset {preset.model_id} --run {runs} --content POOL --photos PHOTO...{touches}
+    python -m demoire train --preset {trained_as.model_id}{features} --content POOL --run RUN --steps {progress.step}
+    python -m demoire export --preset {preset.model_id} --run {runs} --content POOL{photos}{touches}
 
-{progress.step} steps of {preset.batch} crops of {preset.crop} px ({crops / 1000:.0f} thousand crops),
-{progress.seconds / 60:.0f} minutes of steps; loss: {preset.task.loss_name} (no pretrained network). Only simulated
-captures were trained on, no real photo. {history}
+{_crops(trained_as, progress.step)},
+{progress.seconds / 60:.0f} minutes of steps; loss: {_loss(trained_as)}. Only simulated
+captures were trained on, no real photo. {_beginning(trained_as)}{history}
 """
+
+
+def _crops(preset: Preset, steps: int) -> str:
+    clips = f" of {preset.frames} frames" if preset.sequences else ""
+    thousands = f"({steps * preset.batch / 1000:.0f} thousand crops)"
+    return f"{steps} steps of {preset.batch} crops of {preset.crop} px{clips} {thousands}"
+
+
+def _loss(preset: Preset) -> str:
+    game = preset.adversarial
+    if game is None:
+        return f"{preset.task.loss_name} (no pretrained network)"
+    return (
+        f"{preset.task.loss_name}, {game.perceptual_weight:g} x difference of VGG16 features (trained on ImageNet), "
+        f"{game.weight:g} x {game.game} adversarial loss"
+    )
+
+
+def _beginning(preset: Preset) -> str:
+    return f"It began with the weights of the bundled `{preset.begins_with}`. " if preset.begins_with else ""
 
 
 def _data(content: Sequence[Entry]) -> str:

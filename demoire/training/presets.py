@@ -27,6 +27,7 @@ class Preset:
         task: what it is trained for.
         adversarial: the discriminator that it is set against, if any.
         part: prefix of the weights in the checkpoint that ``export`` takes.
+        begins_with: id of the bundled model whose weights it starts from, unless others are named.
         trained_with: the preset whose training makes these weights, where that is not its own.
         crop, batch: side in pixels and number of the crops of one step.
         learning_rate: the highest; reached after ``warmup`` steps, falling as a cosine to 1 % at the end.
@@ -46,6 +47,7 @@ class Preset:
     task: Task = field(default_factory=Restoring)
     adversarial: Adversarial | None = None
     part: str = "average."
+    begins_with: str | None = None
     trained_with: str | None = None
     steps: int = 40_000
     crop: int = 288
@@ -74,6 +76,7 @@ PRESETS: Mapping[str, Preset] = {
         model_id="gan",
         family="gan",
         adversarial=Adversarial(),
+        begins_with="cnn",
         steps=4_000,
         crop=192,
         learning_rate=2e-4,
@@ -92,6 +95,7 @@ PRESETS: Mapping[str, Preset] = {
         architecture="recurrent",
         network=RecurrentConfig(),
         sequences=SequenceConfig(),
+        begins_with="cnn",
         frames=6,
         task=Remembering(),
         steps=4_000,
@@ -134,6 +138,7 @@ PRESETS: Mapping[str, Preset] = {
         architecture="detector",
         network=DetectorConfig(),
         task=Detecting(),
+        begins_with="cnn",
         steps=12_000,
         crop=256,
         batch=8,
