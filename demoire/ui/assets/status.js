@@ -91,6 +91,7 @@ function render() {
 function become(next) {
   status = next;
   render();
+  if (status.phase === "failed" && element.offsetParent) element.scrollIntoView({ block: "nearest" });
 }
 
 page.onLanguage(render);

@@ -37,7 +37,7 @@ function factsOf(page, pane) {
   const facts = [];
   const setting = settingOf(page, pane);
   if (setting) facts.push(setting);
-  if (run.seconds > 0 && pane.state !== "working") facts.push(page.t("run.seconds", { seconds: page.number(run.seconds, 1) }));
+  if (run.seconds > 0 && !["working", "failed"].includes(pane.state)) facts.push(page.t("run.seconds", { seconds: page.number(run.seconds, 1) }));
   if (run.origin) facts.push(page.t(`run.origin.${run.origin}`));
   return facts;
 }

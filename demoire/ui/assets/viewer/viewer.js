@@ -189,14 +189,15 @@ export class Viewer {
   describe() {
     const pair = ["a", "b"].map((side) => this.panes.find((pane) => pane.key === this.view[side]));
     const names = pair.map((pane) => pane && [nameOf(this.page, pane), settingOf(this.page, pane)].filter(Boolean).join(" · "));
+    const change = [...names].reverse().join(" − "); // as subtract() has it
     const both = this.cells.get("both");
     for (const pane of this.panes) this.cells.get(pane.key)?.describe(pane, this.acts());
-    this.cells.get("difference")?.entitle(this.page.t("pane.difference"), names.join(" − "));
+    this.cells.get("difference")?.entitle(this.page.t("pane.difference"), change);
     const movable = [...this.cells].filter(([key]) => this.pictures.has(key));
     for (const [key, cell] of this.cells) cell.stand(this.placeOf(key), this.pictures.has(key) ? movable.length : 0);
     this.divider.place(this.view.mode === "split" ? both.frame : null, names, this.view.split);
     if (!both) return;
-    if (this.view.mode === "difference") both.entitle(this.page.t("pane.difference"), names.join(" − "));
+    if (this.view.mode === "difference") both.entitle(this.page.t("pane.difference"), change);
     if (this.view.mode === "split") both.entitle(names.join(" | "), "");
     if (this.view.mode === "blink") both.entitle(this.blinking.second ? names[1] : names[0], this.page.t("viewer.blink"));
   }
