@@ -16,11 +16,13 @@ from demoire.clips.frames import RecurrentRestorer, StillRestorer, open_restorer
 from demoire.clips.restoring import ClipRestored, restore_clip
 from demoire.errors import CancelledError, WeightsError
 from demoire.loading import LoadedModel, ModelCache
-from demoire.models import Needs
+from demoire.models import Needs, build_model
+from demoire.models.motion import Motion
 from demoire.picture import Picture
 from demoire.restore import Restored, RestoreOptions, restore
 from tests.clipping import Clip, SteadyRestorer, make_clip
 from tests.pictures import screen
+from tests.tiny import TINY_FIELDS
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +147,33 @@ def test_tiles_of_a_recurrent_model_equal_the_whole_after_many_frames(rememberin
     assert len(tiled._fuse.windows) > 4 and len(whole._fuse.windows) == 1
     fresh = RecurrentRestorer(remembering, RestoreOptions(device="cpu"))
     assert np.abs(fresh.restore(frame).astype(int) - expected).max() > 1  # else there was no memory to speak of
+
+
+def known_motion(number: int) -> Tensor:
+    """From pixels of frame ``number`` of ``hand`` to those of the one before."""
+    matrix = torch.eye(3, dtype=torch.float64)
+    matrix[0, 2] = round(5 * np.cos(number / 4)) - round(5 * np.cos((number - 1) / 4))
+    matrix[1, 2] = round(6 * np.sin(number / 3)) - round(6 * np.sin((number - 1) / 3))
+    return matrix
+
+
+def test_the_recurrent_architecture_in_tiles(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given the same motion: estimating it makes more of differences in the last digit than networks do."""
+    torch.manual_seed(1)
+    module = build_model("recurrent", look=TINY_FIELDS, hidden=4, channels=[4, 4, 4], blocks=[0, 0, 0]).eval()
+    with torch.no_grad():  # else it is the mean of all frames
+        module.get_submodule("head").weight.normal_(std=0.02)
+    entry = replace(load_catalog(weights)["tiny"], id="rnn", family="rnn")
+    loaded = LoadedModel(module.requires_grad_(False), module.needs, entry, "bundled")
+    whole = RecurrentRestorer(loaded, RestoreOptions(device="cpu"))
+    tiled = RecurrentRestorer(loaded, RestoreOptions(device="cpu", tile=2 * module.needs.halo + 16))
+    for number in range(5):
+        motion = Motion(known_motion(number), 1.0)
+        monkeypatch.setattr("demoire.models.recurrent.estimate_motion", lambda *_, motion=motion: motion)
+        frame = hand(number, 130, 150, bands=12)
+        expected = whole.restore(frame)
+        assert np.abs(expected.astype(int) - tiled.restore(frame)).max() <= 1
+    assert len(tiled._fuse.windows) > 1
 
 
 def test_a_recurrent_model_forgets_when_told(remembering: LoadedModel) -> None:

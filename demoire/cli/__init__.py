@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "collect": ("demoire.cli.collect", "gather freely licensed pictures from Debian packages"),
     "prepare": ("demoire.cli.prepare", "make a content store from clean pictures and rendered pages"),
     "simulate": ("demoire.cli.simulate", "photograph pictures on a simulated display"),
+    "simulate-clip": ("demoire.cli.simulate_clip", "film a picture on a simulated display from a hand"),
     "train": ("demoire.cli.train", "train a network on simulated captures"),
     "bench": ("demoire.cli.bench", "measure time and memory of restoring"),
     "bench-training": ("demoire.cli.bench_training", "time rendering against training"),

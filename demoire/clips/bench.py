@@ -77,10 +77,10 @@ def _frames(options: ClipBenchOptions, seconds: float) -> Iterator[Pixels]:
     """A page with bands that move, as a hand's tremor moves it."""
     rows, columns = np.mgrid[: options.height, : options.width]
     page = np.where((rows % 40 < 14) & (columns % 23 < 15), 60, 215)
+    waves = [12 * np.sin((columns + rows / 3) / 9 + number * 2.3) for number in range(4)]
+    pages = [np.repeat((page + wave).astype(np.uint8)[..., None], 3, axis=2) for wave in waves]
     for number in range(max(round(seconds * options.rate), 1)):
-        wave = 12 * np.sin((columns + rows / 3) / 9 + number * 2.3)
-        frame = np.roll(page, (number % 5, number % 3), (0, 1)) + wave
-        yield np.repeat(frame.astype(np.uint8)[..., None], 3, axis=2)
+        yield np.roll(pages[number % 4], (number % 5, number % 3), (0, 1))
 
 
 def measure_clip(source: Path, seconds: float) -> ClipCost:

@@ -4,6 +4,7 @@ from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,9 @@ from demoire.ui.parts import Kit
 from demoire.ui.restore_tab import DEVICE_LANE, FILE_LANE, KEPT, WAITING
 from demoire.ui.screening import Glimpse, Screening, Shown
 from demoire.ui.status import Status, failed, refused, status
+
+#: Made by ``python -m demoire simulate-clip``, of a page that it made itself.
+SAMPLE = Path(__file__).parent / "examples" / "clip.mp4"
 
 
 def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
@@ -35,6 +39,9 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
     quiet: partial[dict[str, Any]] = partial(dict, show_progress="hidden", api_visibility="private")
     told = [line, screening]
     brought = line.clip(handlers.open_upload, [screening], told, **quiet(concurrency_id=FILE_LANE, concurrency_limit=2))
+    sample = line.sample(
+        handlers.open_sample, [screening], told, **quiet(concurrency_id=FILE_LANE, concurrency_limit=2)
+    )
     started = line.start(
         handlers.run,
         [screening],
@@ -43,7 +50,7 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
         **quiet(concurrency_id=DEVICE_LANE, concurrency_limit=WAITING),
     )
     line.stop(handlers.stop, [screening], None, queue=False, **quiet())
-    for event in (brought, started):  # only what nobody foresaw gets here
+    for event in (brought, sample, started):  # only what nobody foresaw gets here
         event.failure(None, js="() => window.demoire.tell('clip-broken')", api_visibility="private")
 
 
@@ -67,8 +74,14 @@ class _Handlers:
 
     def open_upload(self, screening: Screening | None, event: gr.EventData) -> tuple[Status, Screening]:
         """Takes the clip that the visitor's browser uploaded."""
+        return self._open(uploaded_file(getattr(event, "path", None)), screening)
+
+    def open_sample(self, screening: Screening | None) -> tuple[Status, Screening]:
+        """Takes the clip that comes with the page."""
+        return self._open(SAMPLE, screening)
+
+    def _open(self, path: Path | None, screening: Screening | None) -> tuple[Status, Screening]:
         screening = screening or Screening(self._desk)
-        path = uploaded_file(getattr(event, "path", None))
         if path is None:
             return refused("error.not_uploaded"), screening
         try:

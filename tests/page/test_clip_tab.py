@@ -173,6 +173,14 @@ def test_what_is_no_clip_is_refused_in_chinese_on_a_phone(visit: Invite, clip: P
     assert "修复前" in visitor.page.inner_text(".clip-flicker")
 
 
+def test_the_sample_is_at_hand(visit: Invite) -> None:
+    visitor = visit()
+    enter(visitor)
+    visitor.page.click(".clip-sample")
+    reach(visitor, "ready")
+    assert "512 × 288" in visitor.page.inner_text(".clip-facts")
+
+
 def test_a_file_dropped_on_this_tab_is_a_clip_and_no_photo(visit: Invite, clip: Path) -> None:
     visitor = visit()
     enter(visitor)

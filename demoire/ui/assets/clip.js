@@ -306,6 +306,10 @@ input.addEventListener("change", () => {
   bring([...input.files]);
   input.value = "";
 });
+find(".clip-sample").addEventListener("click", () => {
+  become({ phase: "opening" });
+  trigger("sample", {});
+});
 // While this tab is open, what is dropped or pasted is meant for it, and not for the tab of photos.
 const open = () => element.checkVisibility();
 const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");

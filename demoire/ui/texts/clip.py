@@ -8,6 +8,7 @@ TEXTS = {
     "clip.touch": Text("A clip of a screen", "屏幕视频"),
     "clip.choose": Text("Choose a clip", "选择视频"),
     "clip.another": Text("Another clip", "换一个视频"),
+    "clip.sample": Text("Try a sample: a simulated clip of a page on a screen", "试用示例：模拟拍摄的屏幕页面"),
     "clip.kinds": Text(
         "MP4, MOV, WebM, MKV, GIF, WebP, or a ZIP of pictures; up to {seconds} s, {megapixels} megapixels a frame, "
         "{megabytes} MB.",
