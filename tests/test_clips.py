@@ -188,9 +188,7 @@ def test_closing_and_errors_keep_what_is_finished_too(tmp_path: Path) -> None:
     events.close()
     assert len(read_frames(tmp_path / "a.mp4")) == 4
 
-    events = restore_clip(
-        tmp_path / "clip.mp4", [ClipTarget(tmp_path / "b.mp4", "mp4")], SteadyRestorer(fail_at=7)
-    )
+    events = restore_clip(tmp_path / "clip.mp4", [ClipTarget(tmp_path / "b.mp4", "mp4")], SteadyRestorer(fail_at=7))
     kept = None
     with pytest.raises(OutputError, match="broken"):
         for kept in events:
