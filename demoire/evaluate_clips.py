@@ -170,13 +170,15 @@ def score_clip(clip: ShownClip, model: FramePredictor, cnn: FramePredictor) -> C
         MODEL: restore_clip(model, clip.moire),
         FORGETFUL: restore_clip(model, clip.moire, forgetful=True),
     }
-    images = {name: _to_tensors(frames) for name, frames in rows.items()}
-    target = _to_tensors(clip.clean)
+    target, changes = _to_tensors(clip.clean), {}
+    for name, frames in rows.items():
+        images = _to_tensors(frames)
+        changes[name] = warping_errors(torch.cat((images, images - target), 1), clip.to_content)
     return ClipScores(
         clip.name,
         {name: tuple(map(_decibels, frames, clip.clean)) for name, frames in rows.items()},
-        {name: warping_error(frames, clip.to_content) for name, frames in images.items()},
-        {name: warping_error(frames - target, clip.to_content) for name, frames in images.items()},
+        {name: whole for name, (whole, _) in changes.items()},
+        {name: error for name, (_, error) in changes.items()},
     )
 
 
@@ -243,17 +245,20 @@ def average_aligned(frames: Frames, to_content: Tensor) -> Frames:
     return to_bytes(torch.cat(averaged))
 
 
-def warping_error(images: Tensor, to_content: Tensor) -> float:
-    """Root mean square, in 1/255, of the difference between each frame and its predecessor moved onto it.
+def warping_errors(images: Tensor, to_content: Tensor) -> list[float]:
+    """Root mean squares, in 1/255, of the difference between each frame and its predecessor moved onto it.
 
     Args:
-        images: (T, 3, H, W).
+        images: (T, 3 K, H, W): K clips of one geometry, beside one another.
         to_content: as of ``ShownClip``.
+
+    Returns:
+        one number for each of the K.
     """
     steps = between(to_content)[1:]
-    before, inside = warp(images[:-1], steps), seen_before(steps, images.shape[-2], images.shape[-1], images)
-    squares = ((images[1:] - before).square() * inside).sum() / (3 * inside.sum())
-    return 255 * math.sqrt(float(squares))
+    inside = seen_before(steps, images.shape[-2], images.shape[-1], images)
+    squares = ((images[1:] - warp(images[:-1], steps)).square() * inside).sum((0, 2, 3))
+    return [255 * math.sqrt(float(clip.mean()) / float(inside.sum())) for clip in squares.split(3)]
 
 
 def _window(picture: Tensor, to_picture: Tensor, size: int) -> Tensor:
