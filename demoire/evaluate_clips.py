@@ -258,7 +258,7 @@ def warping_errors(images: Tensor, to_content: Tensor) -> list[float]:
     steps = between(to_content)[1:]
     inside = seen_before(steps, images.shape[-2], images.shape[-1], images)
     squares = ((images[1:] - warp(images[:-1], steps)).square() * inside).sum((0, 2, 3))
-    return [255 * math.sqrt(float(clip.mean()) / float(inside.sum())) for clip in squares.split(3)]
+    return [255 * math.sqrt(float(clip.mean()) / float(inside.sum())) for clip in torch.split(squares, 3)]
 
 
 def _window(picture: Tensor, to_picture: Tensor, size: int) -> Tensor:
