@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from demoire.models.motion import at_half_size, estimate_motion, seen_before, warp
+from demoire.models.motion import GRAIN, at_half_size, estimate_motion, seen_before, warp
 
 
 def texture(height: int, width: int, seed: int = 0) -> Tensor:
@@ -97,3 +97,17 @@ def test_half_size_agrees_with_whole_size() -> None:
     small = F.avg_pool2d(picture, 2)
     one, other = F.avg_pool2d(warp(picture, true), 2), warp(small, at_half_size(true))
     assert float((one - other)[..., 8:-8, 8:-8].abs().max()) < 0.02
+
+
+def test_rounding_errors_change_next_to_nothing() -> None:
+    former = texture(192, 256)
+    true = homography((2.3, -1.7), 0.4, 1.004, 0.004, 192, 256)
+    present = warp(former, true[None])
+    one, same = estimate_motion(former, present), 0
+    for seed in range(4):
+        noise = 1e-7 * torch.randn(former.shape, generator=torch.Generator().manual_seed(seed))
+        other = estimate_motion(former + noise, present - noise)
+        assert one is not None and other is not None
+        assert corner_error(one.matrix, other.matrix, 192, 256) < 1.5 / GRAIN
+        same += torch.equal(one.matrix, other.matrix)
+    assert same >= 3

@@ -10,7 +10,8 @@ from torch import Tensor
 LONGEST = 1024  # sides are reduced to this; a twentieth of a pixel there remains
 SHORTEST = 40  # the coarsest level has a short side of at least half as much
 STEPS = 12  # of Gauss and Newton at each level
-SETTLED = 0.01  # a step that moves no corner by more pixels ends a level
+SETTLED = 0.002  # a step that moves no corner by more pixels ends a level
+GRAIN = 64  # corners move by whole parts of so many to a pixel: rounding errors of tiles are to change nothing
 LIKE = 0.35  # correlation of what both frames show; below it they show different things
 BLANK = 0.3 / 255  # a band-passed picture with a deviation below this has nothing to go by
 _ROBUST = 1.5  # differences larger than so many times the typical one count less
@@ -53,7 +54,8 @@ def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
         matrix, likeness = _refine(*pair, matrix)
     if likeness < LIKE or not _plausible(matrix, height, width):
         return None
-    return Motion(_resized(matrix, former.shape[-1] / width, former.shape[-2] / height), likeness)
+    matrix = _resized(matrix, former.shape[-1] / width, former.shape[-2] / height)
+    return Motion(_grained(matrix, former.shape[-2], former.shape[-1]), likeness)
 
 
 def _plausible(matrix: Tensor, height: int, width: int) -> bool:
@@ -64,6 +66,20 @@ def _plausible(matrix: Tensor, height: int, width: int) -> bool:
     )
     area = float(torch.linalg.det(matrix[:2, :2]))
     return bool((depth > 0.7).all() and (depth < 1.4).all()) and 0.5 < area < 2
+
+
+def _grained(matrix: Tensor, height: int, width: int) -> Tensor:
+    """The homography that moves the corners as this one does, to the next of ``GRAIN`` parts of a pixel."""
+    corners = torch.tensor([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], dtype=torch.float64)
+    moved = corners @ matrix.T
+    moved = torch.round(moved[:, :2] / moved[:, 2:] * GRAIN) / GRAIN
+    zero = torch.zeros_like(corners)
+    rows = [
+        torch.cat([corners, zero, -moved[:, :1] * corners[:, :2]], 1),
+        torch.cat([zero, corners, -moved[:, 1:] * corners[:, :2]], 1),
+    ]
+    eight = torch.linalg.solve(torch.cat(rows), torch.cat([moved[:, 0], moved[:, 1]]))
+    return torch.cat([eight, eight.new_ones(1)]).view(3, 3)
 
 
 def warp(picture: Tensor, matrices: Tensor, mode: str = "bicubic") -> Tensor:
@@ -111,7 +127,9 @@ def _resized(matrix: Tensor, across: float, down: float) -> Tensor:
 def _pyramid(former: Tensor, present: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Band-passed luma of both (1, 1, h, w), finest first, each level half of the one before."""
     luma = former.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    both = torch.cat([(picture.clamp(0, 1) * luma).sum(1, keepdim=True) for picture in (former, present)])
+    # As 8-bit values, so that what differs by rounding errors is the same.
+    eight = [(picture.clamp(0, 1) * 255).round() / 255 for picture in (former, present)]
+    both = torch.cat([(picture * luma).sum(1, keepdim=True) for picture in eight])
     scale = min(1.0, LONGEST / max(both.shape[-2:]))
     if scale < 1:
         both = F.interpolate(both, scale_factor=scale, mode="area")
