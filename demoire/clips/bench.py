@@ -87,8 +87,9 @@ def measure_clip(source: Path, seconds: float) -> ClipCost:
     """Takes one clip from file to file in this process; its peak of memory is only that of the run if it is fresh."""
     started = time.perf_counter()
     target = ClipTarget(source.with_suffix(".result.mp4"), "mp4")
-    *_, result = restore_clip(source, [target], Identity())
-    if not isinstance(result, ClipRestored):
+    events = restore_clip(source, [target], Identity())  # each holds a frame: they must go one by one
+    result = next((event for event in events if isinstance(event, ClipRestored)), None)
+    if result is None:
         raise DemoireError("The clip ended without a result; try again.")
     rate = result.frames / (time.perf_counter() - started)
     return ClipCost(seconds, result.frames, rate, peak_memory())
