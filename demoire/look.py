@@ -23,6 +23,8 @@ _CPU = torch.device("cpu")
 MOST_APPRAISED = 5_000_000
 _SAMPLE = 256  # pixels of a side; as large as what the discriminator was calibrated on
 _BATCH = 4
+#: Pixels of the largest window; larger ones take more memory and, waiting for it, more time.
+_LARGEST = 4_000_000
 
 
 @torch.inference_mode()
@@ -81,8 +83,9 @@ def _maps(loaded: LoadedModel, pictures: Sequence[Samples], stop: Stop) -> tuple
     grid = Grid(height, width, needs.size_multiple, needs.halo)
     budget = memory_budget(_CPU, height * width)
     area = largest_area(lambda probe: module(*[probe] * needs.frames), needs.size_multiple, budget)
+    windows = plan_within(grid, min(area, _LARGEST))
     with Watched(stop):
-        return predict_all(module, [Layer(pixels) for pixels in pictures], grid, plan_within(grid, area))
+        return predict_all(module, [Layer(pixels) for pixels in pictures], grid, windows)
 
 
 def _sampled(loaded: LoadedModel, pictures: Sequence[Samples], stop: Stop) -> Tensor:
