@@ -12,7 +12,9 @@ SOURCE = Source("views/x", 30, 40, 1, 512)
 
 
 def test_a_view_comes_back_as_it_was() -> None:
-    view = ViewState("split", 2.5, 0.25, 0.75, "original", "result-2", 0.3, 8, True, ("reference",), ("result-2",), True)
+    view = ViewState(
+        "split", 2.5, 0.25, 0.75, "original", "result-2", 0.3, 8, True, ("reference",), ("result-2",), True
+    )
     assert ViewState.read(json.loads(json.dumps(view.describe()))) == view
     assert ViewState.read({}) == ViewState()
     assert ViewState.read({"later": 1, "zoom": 0}) == ViewState(zoom=0)
