@@ -77,7 +77,9 @@ def score_simulated(
     return scored
 
 
-def _score(moire: ByteImage, clean: ByteImage, generators: Mapping[str, Predict], models: ModelCache) -> dict[str, float]:
+def _score(
+    moire: ByteImage, clean: ByteImage, generators: Mapping[str, Predict], models: ModelCache
+) -> dict[str, float]:
     candidates = {MOIRE: moire, **{name: predict(moire) for name, predict in generators.items()}, CLEAN: clean}
     photo = Picture(moire)
     return {name: judge(Picture(pixels), photo, models).probability for name, pixels in candidates.items()}
