@@ -109,6 +109,13 @@ def test_fusing_sees_no_farther_than_it_says(network: Recurrent) -> None:
     assert torch.equal(whole[..., middle, :], changed[..., middle, :])
 
 
+def test_sizes_suit_the_mix_as_well_as_the_cnn(network: Recurrent) -> None:
+    assert network.cnn.needs.size_multiple == 4
+    assert network.needs.size_multiple == 8 and network.fusing_field % 8 == 0
+    with torch.no_grad():
+        assert network.first_frame(torch.rand(1, 3, 24, 40)).shape == (1, 3, 24, 40)
+
+
 def test_the_bundled_size_costs_less_than_half_the_cnn_more() -> None:
     network = build_model("recurrent")
     assert isinstance(network, Recurrent)

@@ -73,7 +73,12 @@ class Recurrent(nn.Module):
         """What the pipeline must give; those of the CNN, which sees farther than the mix."""
         alone = self.cnn.needs
         field_ = max(alone.receptive_field, self.fusing_field)
-        return Needs(size_multiple=alone.size_multiple, receptive_field=field_, halo=field_)
+        return Needs(size_multiple=self._multiple, receptive_field=field_, halo=field_)
+
+    @property
+    def _multiple(self) -> int:
+        multiple: int = self.cnn.needs.size_multiple
+        return max(multiple, 8)  # both are powers of two; the mix halves three times
 
     @property
     def fusing_field(self) -> int:
@@ -81,8 +86,7 @@ class Recurrent(nn.Module):
         radius = 2 * 2
         for level, blocks in enumerate(self.config.blocks):
             radius += 2 ** (level + 1) * (2 * blocks + 1)
-        multiple: int = self.cnn.needs.size_multiple
-        return -(-radius // multiple) * multiple
+        return -(-radius // self._multiple) * self._multiple
 
     def forward(self, x: Tensor) -> Tensor:
         """One photo by itself, as ``look``."""
