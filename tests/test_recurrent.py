@@ -80,6 +80,24 @@ def test_a_cut_is_forgotten(network: Recurrent) -> None:
     assert float(state[2].max()) == 1
 
 
+def test_what_moved_on_its_own_is_forgotten_and_faint_differences_are_not(network: Recurrent) -> None:
+    scene = texture(64, 96)
+    other = scene.clone()
+    other[..., 16:48, 32:64] = texture(32, 32, 9)
+    state = network.start(64, 96)
+    with torch.no_grad():
+        for frame in (scene, scene, scene):
+            _, state = network.step(frame, state)
+        still = torch.eye(3, dtype=torch.float64)[None]
+        restored, *after = network.fuse(other, other, *move(state, still))
+        faint, *kept = network.fuse(scene + 6 / 255, scene + 6 / 255, *move(state, still))
+    assert float((restored - other).abs()[..., 20:44, 36:60].mean()) < 2 / 255
+    assert float(after[2][0, 0, 10:22, 18:30].mean()) < 1.5
+    assert float(after[2][..., :4, :].min()) > 3.5
+    assert float(kept[2].min()) > 3.9
+    assert torch.allclose(faint, scene + 1.5 / 255, atol=1 / 255)
+
+
 def test_age_stops_and_moves_with_the_frame(network: Recurrent) -> None:
     state = network.start(32, 64)
     with torch.no_grad():

@@ -45,8 +45,9 @@ class RecurrentConfig:
 class Recurrent(nn.Module):
     """Each frame is restored by itself, laid over what is remembered, and mixed with it place by place.
 
-    The mix starts from the running mean of all frames so far (a weight of n to 1 after n frames), from which an
-    untrained network does not depart; training teaches where to trust which, and what to add. The state is gated as in
+    The mix starts from the running mean of all frames so far (a weight of n to 1 after n frames) that show the same
+    thing at a place, from which an untrained network does not depart; training teaches where to trust which, and what
+    to add. The state is gated as in
     Cho et al., Learning Phrase Representations using RNN Encoder-Decoder (EMNLP 2014), with convolutions.
     """
 
@@ -64,6 +65,9 @@ class Recurrent(nn.Module):
         self.ups = nn.ModuleList([nn.Conv2d(middle, fine * 4, 1), nn.Conv2d(coarse, middle * 4, 1)])
         # Trust in the past for each of 2x2 pixels, what to add to their three colours, gate and candidate of the state.
         self.head = nn.Conv2d(fine, 4 + 12 + 2 * config.hidden, 3, padding=1)
+        # Past and present may differ by so much before the past is forgotten, and how fast it then is.
+        self.tolerance = nn.Parameter(torch.tensor(12 / 255))
+        self.distrust = nn.Parameter(torch.tensor(120.0))
         with torch.no_grad():
             self.head.weight[:16].zero_()
             self.head.bias[:16].zero_()  # type: ignore[index]
@@ -83,7 +87,7 @@ class Recurrent(nn.Module):
     @property
     def fusing_field(self) -> int:
         """How far in pixels an output of ``fuse`` can see on each side, rounded up to the size multiple."""
-        radius = 2 * 2
+        radius = 2 * 2 + 2 * 4  # stem and head; the likeness of past and present, which is seen before them
         for level, blocks in enumerate(self.config.blocks):
             radius += 2 ** (level + 1) * (2 * blocks + 1)
         return -(-radius // self._multiple) * self._multiple
@@ -128,6 +132,7 @@ class Recurrent(nn.Module):
             x, alone: (N, 3, H, W) frames, and what ``look`` makes of them.
             picture, hidden, age: the aligned state.
         """
+        age = age * self._likeness(alone, picture)
         seen = age / (age + 1)
         shown = [F.pixel_unshuffle(p, 2) for p in (x - alone, alone, picture - alone)]
         # What was never seen must not look like a large difference.
@@ -149,6 +154,15 @@ class Recurrent(nn.Module):
         following = keep * hidden + (1 - keep) * torch.tanh(candidate)
         return restored, restored, following, (age + 1).clamp(max=OLDEST)
 
+    def _likeness(self, alone: Tensor, picture: Tensor) -> Tensor:
+        """(N, 1, H/2, W/2) in (0, 1]: whether past and present show the same thing; less where content has moved.
+
+        Noise and fine bands are averaged out before they are compared.
+        """
+        difference = F.avg_pool2d(F.avg_pool2d(picture - alone, 2), 3, 1, 1, count_include_pad=False)
+        difference = F.avg_pool2d(difference.abs().mean(1, keepdim=True), 5, 1, 2, count_include_pad=False)
+        return torch.exp(-self.distrust.abs() * F.relu(difference - self.tolerance))
+
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """The next frame (1, 3, H, W), whole: its restored picture and the state after it."""
         alone = self.look(x)
@@ -165,9 +179,7 @@ def move(state: State, matrices: Tensor) -> State:
     picture, hidden, age = state
     half = at_half_size(matrices)
     seen = seen_before(half, hidden.shape[-2], hidden.shape[-1], hidden)
-    # Between places of different age the younger counts.
-    moved = torch.floor(warp(age, half, "bilinear") + 0.01) * seen
-    return warp(picture, matrices), warp(hidden, half, "bilinear"), moved
+    return warp(picture, matrices), warp(hidden, half, "bilinear"), warp(age, half, "bilinear") * seen
 
 
 def _halving(channels: int, more: int) -> nn.Conv2d:
