@@ -106,11 +106,11 @@ PRESETS: Mapping[str, Preset] = {
         pool_slots=240,
         pool_size=256,
         summary=(
-            ("en", "For clips and bursts: a recurrent network that remembers the former frames."),
-            ("zh-CN", "用于视频和连拍：记住前几帧的循环网络。"),
+            ("en", "For clips: a recurrent network that remembers the former frames; one photo is as from the CNN."),
+            ("zh-CN", "适合视频：记住前几帧的循环网络；单张照片的结果与 CNN 相同。"),
         ),
         limits=(
-            "On one photo it does what the CNN does; it needs 2 to 10 photos of the same thing, or a clip.",
+            "On one photo it does what the CNN does; it needs a clip.",
             "What moves on its own is restored from its present frame alone.",
             "Bands that move with the content stay: then the past shows the same bands.",
         ),
