@@ -176,7 +176,7 @@ class VideoSource:
         promised: float | Fraction | None = None if self.facts.sound else self.facts.seconds
         if self._stream.duration:
             promised = self._stream.duration * self.facts.time_base
-        return promised is not None and end < promised - max(float(2 * frame), 0.1)
+        return promised is not None and end < promised - max(float(1.5 * frame), 0.05)
 
     @property
     def _coded(self) -> tuple[int, int]:
