@@ -248,7 +248,7 @@ class _Client:
     def __exit__(self, *error: object) -> None:
         """Closes the process's input, by which it cleans up and ends; one that does not is killed."""
         try:
-            self._process.communicate(timeout=2)
+            self._process.communicate(timeout=10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -15,7 +15,7 @@ from photos import banded
 from PIL import Image
 from playwright.sync_api import Browser
 from serving import serving
-from visitors import DESKTOP, PHONE, Invite, Server
+from visitors import DESKTOP, PHONE, Invite, Server, Visitor
 
 from demoire.detect import CELL, detect
 from demoire.images import decode
@@ -69,10 +69,19 @@ def laid(picture: Bytes, overlay: Bytes, cell: int) -> Bytes:
     return np.rint(picture * (1 - share) + large[..., :3] * share).astype(np.uint8)
 
 
-def assert_nearly_shows(shown: Bytes, picture: Bytes, at: Place) -> None:
-    wanted = expected(picture, at, shown.shape)
-    furthest = int(np.abs(shown.astype(int) - wanted).max())
-    assert furthest <= 3, "browsers blend in 8 bits"
+def assert_nearly_shows(visitor: Visitor, pane: str, picture: Bytes) -> None:
+    """Waits, since tiles of a place may still be on their way."""
+    for _ in range(60):
+        at, shown = settled(visitor), canvas(visitor, pane)
+        if nearly(shown, picture, at):
+            return
+        visitor.page.wait_for_timeout(250)
+    raise AssertionError(f"{pane} does not show the picture with its map")
+
+
+def nearly(shown: Bytes, picture: Bytes, at: Place) -> bool:
+    """Browsers blend in 8 bits."""
+    return int(np.abs(shown.astype(int) - expected(picture, at, shown.shape)).max()) <= 3
 
 
 def rgba(picture: object) -> Bytes:
@@ -120,7 +129,7 @@ def test_the_mask_lies_over_the_original_until_it_is_switched_off(
     for percent in ("100", "200"):
         page.fill(f"{VIEWER} .zoom", percent)
         page.press(f"{VIEWER} .zoom", "Enter")
-        assert_nearly_shows(canvas(visitor, "original"), masked, settled(visitor))
+        assert_nearly_shows(visitor, "original", masked)
     assert button.get_attribute("aria-pressed") == "true"
     assert page.inner_text(f"{VIEWER} [data-legend=mask]").strip() == "Moiré, as far as the detector sees it"
     assert page.evaluate("window.demoire.views.restore().mask") is True
@@ -147,8 +156,7 @@ def test_results_are_judged_and_their_patches_shown_on_demand(
     page.locator(f"{VIEWER} .stage").press("1")
     page.keyboard.press("p")
     judged = laid(np.asarray(result), rgba(patches_picture(said.patches)), said.cell)
-    at = settled(visitor)
-    assert_nearly_shows(canvas(visitor, "result-1"), judged, at)
+    assert_nearly_shows(visitor, "result-1", judged)
     assert_shows(visitor, "original", MOIRE)
     assert page.is_visible(f"{VIEWER} [data-legend=patches]")
     page.keyboard.press("m")
@@ -157,7 +165,7 @@ def test_results_are_judged_and_their_patches_shown_on_demand(
     shown = canvas(visitor, "both")
     half = shown.shape[1] // 2
     left = laid(MOIRE, rgba(mask_picture(detect(decode(pictures["moire"]), ModelCache(weights=telling)).mask)), CELL)
-    assert_nearly_shows(shown[:, : half - 1], left, at)
+    assert nearly(shown[:, : half - 1], left, at)
     state = page.evaluate("window.demoire.views.restore()")
     assert (state["mask"], state["patches"]) == (True, True)
 
