@@ -4,10 +4,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 
 from demoire.cli import main
@@ -21,6 +19,7 @@ from demoire.training.adversarial_loop import AdversarialTrainer
 from demoire.training.loop import Precision, TrainOptions
 from demoire.training.presets import find_preset
 from demoire.training.tasks import Judging
+from tests.tiny import blocks_store
 
 SMALL = DiscriminatorConfig(channels=(4, 6, 8), hidden=5)
 NETWORK = UNetConfig(channels=(4, 8), encoder_blocks=(0, 1), decoder_blocks=(1,), context_blocks=1)
@@ -38,14 +37,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A content store of small pictures of coloured blocks."""
-    pictures, store = tmp_path_factory.mktemp("pictures") / "photos", tmp_path_factory.mktemp("store")
-    pictures.mkdir()
-    for number in range(10):
-        picture = np.random.default_rng(number).integers(0, 256, (12, 16, 3), np.uint8).repeat(12, 0).repeat(12, 1)
-        Image.fromarray(picture).save(pictures / f"{number}.png")
-    arguments = ["--content", str(pictures.parent), "-o", str(store), "--pages", "0", "--licence", "CC0-1.0"]
-    assert main(["prepare", *arguments, "--workers", "1"]) == 0
-    return store
+    return blocks_store(tmp_path_factory.mktemp("content"))
 
 
 def small_preset(**changes: object):

@@ -3,12 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from demoire.cli import main
 from demoire.errors import DataError
 from demoire.models import build_model
 from demoire.models.recurrent import Recurrent
@@ -17,19 +14,13 @@ from demoire.training.loop import Precision, TrainOptions
 from demoire.training.presets import Preset, find_preset
 from demoire.training.sequence_loop import SequenceTrainer
 from tests.test_recurrent import SMALL
+from tests.tiny import blocks_store
 
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A content store of small pictures of coloured blocks."""
-    pictures, store = tmp_path_factory.mktemp("pictures") / "photos", tmp_path_factory.mktemp("store")
-    pictures.mkdir()
-    for number in range(10):
-        picture = np.random.default_rng(number).integers(0, 256, (12, 16, 3), np.uint8).repeat(12, 0).repeat(12, 1)
-        Image.fromarray(picture).save(pictures / f"{number}.png")
-    arguments = ["--content", str(pictures.parent), "-o", str(store), "--pages", "0", "--licence", "CC0-1.0"]
-    assert main(["prepare", *arguments, "--workers", "1"]) == 0
-    return store
+    return blocks_store(tmp_path_factory.mktemp("content"))
 
 
 def small_preset() -> Preset:

@@ -1,4 +1,4 @@
-"""Model folders for tests."""
+"""Model folders and content for tests."""
 
 import hashlib
 import json
@@ -117,3 +117,20 @@ def padded(pixels: "Samples", multiple: int) -> "Tensor":
 
     spare = [(0, -side % multiple) for side in pixels.shape[:2]]
     return torch.from_numpy(np.pad(pixels, [*spare, (0, 0)], mode="reflect")).permute(2, 0, 1)[None] / 255
+
+
+def blocks_store(folder: Path) -> Path:
+    """Makes a content store of ten small pictures of coloured blocks in ``folder`` and returns its path."""
+    import numpy as np
+    from PIL import Image
+
+    from demoire.cli import main
+
+    pictures, store = folder / "pictures" / "photos", folder / "store"
+    pictures.mkdir(parents=True)
+    for number in range(10):
+        picture = np.random.default_rng(number).integers(0, 256, (12, 16, 3), np.uint8).repeat(12, 0).repeat(12, 1)
+        Image.fromarray(picture).save(pictures / f"{number}.png")
+    arguments = ["--content", str(pictures.parent), "-o", str(store), "--pages", "0", "--licence", "CC0-1.0"]
+    assert main(["prepare", *arguments, "--workers", "1"]) == 0
+    return store

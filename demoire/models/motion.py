@@ -41,7 +41,7 @@ def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
         former, present: (1, 3, H, W) in [0, 1], of one size; moire should be removed from both, since it moves, too.
     """
     levels = _pyramid(former, present)
-    if min(float(picture.std()) for pair in levels[-1:] for picture in pair) < BLANK:
+    if min(float(picture.std()) for picture in levels[-1]) < BLANK:
         return None
     height, width = levels[-1][0].shape[-2:]
     matrices = [torch.eye(3, dtype=torch.float64), _shift(*levels[-1])]
@@ -58,9 +58,14 @@ def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
     return Motion(_grained(matrix, former.shape[-2], former.shape[-1]), likeness)
 
 
+def _corners(height: int, width: int) -> Tensor:
+    """(4, 3): (x, y, 1) of a frame's corners."""
+    return torch.tensor([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], dtype=torch.float64)
+
+
 def _plausible(matrix: Tensor, height: int, width: int) -> bool:
     """Whether a hand can have moved a camera so between two frames: nothing is turned over, or twice as large."""
-    corners = torch.tensor([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], dtype=torch.float64)
+    corners = _corners(height, width)
     depth = (corners @ matrix.T)[:, 2] / float(
         matrix[2] @ torch.tensor([width / 2, height / 2, 1], dtype=torch.float64)
     )
@@ -70,7 +75,7 @@ def _plausible(matrix: Tensor, height: int, width: int) -> bool:
 
 def _grained(matrix: Tensor, height: int, width: int) -> Tensor:
     """The homography that moves the corners as this one does, to the next of ``GRAIN`` parts of a pixel."""
-    corners = torch.tensor([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], dtype=torch.float64)
+    corners = _corners(height, width)
     moved = corners @ matrix.T
     moved = torch.round(moved[:, :2] / moved[:, 2:] * GRAIN) / GRAIN
     zero = torch.zeros_like(corners)
@@ -175,7 +180,7 @@ def _refine(former: Tensor, present: Tensor, matrix: Tensor) -> tuple[Tensor, fl
     """Moves ``matrix`` until both agree best; and their correlation then."""
     height, width = present.shape[-2:]
     descent = _steepest(present)
-    corners = torch.tensor([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], dtype=torch.float64)
+    corners = _corners(height, width)
     for _ in range(STEPS):
         matrices = matrix[None]
         seen = seen_before(matrices, height, width, present)
