@@ -23,7 +23,7 @@ def between(to_content: Tensor) -> Tensor:
 
 def cropped(homographies: Tensor, top: int, left: int) -> Tensor:
     """Of frames (..., 3, 3) to those of crops that all begin at the same ``top`` and ``left``."""
-    return _in_other_pixels(homographies, placed(left, top))
+    return in_other_pixels(homographies, placed(left, top))
 
 
 def turned(homographies: Tensor, which: int, side: int) -> Tensor:
@@ -32,7 +32,7 @@ def turned(homographies: Tensor, which: int, side: int) -> Tensor:
     quarter = torch.tensor([[0, -1, side - 1], [1, 0, 0], [0, 0, 1]], dtype=torch.float64)
     mirror = placed(side - 1, 0, scale_x=-1)
     place = torch.linalg.matrix_power(quarter, which % 4)
-    return _in_other_pixels(homographies, place @ mirror if which >= 4 else place)
+    return in_other_pixels(homographies, place @ mirror if which >= 4 else place)
 
 
 def placed(x: float, y: float, scale_x: float = 1.0, scale_y: float = 1.0) -> Tensor:
@@ -40,7 +40,8 @@ def placed(x: float, y: float, scale_x: float = 1.0, scale_y: float = 1.0) -> Te
     return torch.tensor([[scale_x, 0, x], [0, scale_y, y], [0, 0, 1]], dtype=torch.float64)
 
 
-def _in_other_pixels(homographies: Tensor, place: Tensor) -> Tensor:
-    """``place`` maps a pixel of the new frame to its pixel of the old one."""
+def in_other_pixels(homographies: Tensor, place: Tensor) -> Tensor:
+    """The same homographies (..., 3, 3) for other frames; ``place`` maps a pixel of these to one of the old ones."""
+    place = place.to(homographies.device)
     moved: Tensor = torch.linalg.inv(place) @ homographies.double() @ place
     return (moved / moved[..., 2:, 2:]).to(homographies.dtype)

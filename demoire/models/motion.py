@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from demoire.homography import in_other_pixels, placed
+
 LONGEST = 1024  # sides are reduced to this; a twentieth of a pixel there remains
 SHORTEST = 40  # the coarsest level has a short side of at least half as much
 STEPS = 12  # of Gauss and Newton at each level
@@ -121,12 +123,8 @@ def _grid(matrices: Tensor, height: int, width: int, like: Tensor) -> tuple[Tens
 
 
 def _resized(matrix: Tensor, across: float, down: float) -> Tensor:
-    """The same homography for pictures enlarged by these factors; pixel centres lie at whole numbers."""
-    change = torch.tensor(
-        [[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]], dtype=torch.float64, device=matrix.device
-    )
-    moved: Tensor = change @ matrix.double() @ torch.linalg.inv(change)
-    return moved.div(moved[..., 2:, 2:])
+    """The same homography, in float64, for pictures enlarged by these factors; pixel centres lie at whole numbers."""
+    return in_other_pixels(matrix.double(), placed((1 / across - 1) / 2, (1 / down - 1) / 2, 1 / across, 1 / down))
 
 
 def _pyramid(former: Tensor, present: Tensor) -> list[tuple[Tensor, Tensor]]:
