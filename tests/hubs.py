@@ -227,9 +227,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data[: len(data) // 2])
             self.close_connection = True
             return
-        step = 1 if faults.drip else 1 << 14
-        for place in range(0, len(data), step):
+        place = 0
+        while place < len(data):
+            faults = self.stub.faults  # a drip may be turned off on the way
+            step = 1 if faults.drip else 1 << 14
             self.wfile.write(data[place : place + step])
+            place += step
             if faults.drip or faults.pause:
                 self.wfile.flush()
                 time.sleep(faults.drip or faults.pause)

@@ -96,11 +96,13 @@ def _within(box: Box | None, work: Work) -> Box | None:
 
 def shown(visit: Visit) -> Shown:
     """The viewer's value."""
-    return visit.work.comparison().describe() if visit.work else None
+    stamp = time.time_ns()
+    return {**visit.work.comparison().describe(), "stamp": stamp} if visit.work else None
 
 
 def listed(visit: Visit) -> Shown:
     """The value of the list of photos."""
+    stamp = time.time_ns()
     works = list(visit.works.values())
     photos = [
         {
@@ -117,7 +119,8 @@ def listed(visit: Visit) -> Shown:
     ]
     at_hand = visit.work
     reference = at_hand.reference.name if at_hand and at_hand.reference else None
-    return {"photos": photos, "at": at_hand.photo.view.token if at_hand else None, "reference": reference}
+    at = at_hand.photo.view.token if at_hand else None
+    return {"photos": photos, "at": at, "reference": reference, "stamp": stamp}
 
 
 def _resting(work: Work) -> Status:

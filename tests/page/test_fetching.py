@@ -72,7 +72,7 @@ def test_a_model_is_fetched_when_it_is_picked(
     visitor.page.click("#cancel")
     visitor.reach("cancelled")
     stub.faults = Faults()
-    visitor.restore()
+    visitor.restore()  # by what was on its way, if that has not been told to end yet, or by a new download
     facts = visitor.page.locator(".runs").inner_text()
     assert "GAN far" in facts and "from the Hub" in facts and "cached" not in facts
     file = visitor.download(tmp_path)

@@ -218,6 +218,17 @@ def test_lines_maps_and_legends_fit_a_phone(locale: str, visit_telling: Invite, 
     assert visitor.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def test_an_answer_that_was_overtaken_is_not_shown(visit: Invite) -> None:
+    """Writing the download and judging the result tell the same viewer, side by side."""
+    script = """stamps => {
+        const taken = [];
+        const take = demoire.newest((value) => taken.push(value.stamp));
+        for (const stamp of stamps) take({ stamp });
+        return taken;
+    }"""
+    assert visit().page.evaluate(script, [1, 3, 2, 3, 4]) == [1, 3, 3, 4]
+
+
 def test_programs_and_links_are_told_the_same(
     visit_telling: Invite, telling_server: Server, pictures: dict[str, Path], telling: Path, tmp_path: Path
 ) -> None:

@@ -99,10 +99,23 @@ window.demoire ??= (() => {
     button.click();
   }
 
+  // Events that run side by side answer in any order: a value that is older than the last one is not taken. The server
+  // stamps a value before it looks at what it describes.
+  function newest(take) {
+    let last = 0;
+    return (value) => {
+      const stamp = value?.stamp ?? last;
+      if (stamp < last) return;
+      last = stamp;
+      take(value);
+    };
+  }
+
   return {
     begin,
     end,
     request,
+    newest,
     // By the name of a viewer: how it is looked at, and which part of the picture it shows.
     views: {},
     seen,

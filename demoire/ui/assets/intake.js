@@ -148,7 +148,8 @@ function listed(photo, chosen) {
   return item;
 }
 
-const take = () => show(props.value);
+const takeNewest = page.newest(show);
+const take = () => takeNewest(props.value);
 watch("value", take);
 page.onLanguage(take);
 take();

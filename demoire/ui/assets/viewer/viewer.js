@@ -351,7 +351,8 @@ export function mount(element, { page, props, watch }) {
   page.views[props.name] = () => viewer.state();
   page.seen[props.name] = () => viewer.seen();
   page.translate(element);
-  watch("value", () => viewer.take(props.value));
-  viewer.take(props.value);
+  const take = page.newest((value) => viewer.take(value));
+  watch("value", () => take(props.value));
+  take(props.value);
   viewer.root.dataset.ready = "yes";
 }
