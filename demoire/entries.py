@@ -15,6 +15,8 @@ from demoire.strict import Schema, as_object, check, read_bytes, read_json
 RESTORING = ("cnn", "rnn", "gan")
 #: These, and what serves other ends.
 FAMILIES = (*RESTORING, "detector", "discriminator")
+#: Architectures that remember former frames (they have ``start``, ``align`` and ``fuse``); others see one at a time.
+REMEMBERING = ("recurrent",)
 #: The family of a repository of which nothing is known before its first use.
 UNSEEN = "hub"
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, CATALOG_FILE = "config.json", "model.safetensors", "README.md", "catalog.json"
@@ -67,6 +69,11 @@ class ModelEntry:
     def size(self) -> int:
         """Bytes of all files; 0 if unseen."""
         return sum(file.size for file in self.files.values())
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it makes one better photo of several, and a frame of a clip better by the ones before."""
+        return self.architecture in REMEMBERING
 
     def line(self) -> dict[str, Any]:
         """The entry as it stands in a catalogue file."""

@@ -12,6 +12,7 @@ from demoire.picture import Notice, Picture, Samples
 
 if TYPE_CHECKING:
     from demoire.loading import ModelCache
+    from demoire.stop import Stop
 
 #: (top, left, bottom, right) in pixels of the picture; bottom and right are exclusive.
 Box = tuple[int, int, int, int]
@@ -48,7 +49,8 @@ class TileDone:
         index: how many tiles are done, this one included (from 1).
         total: how many there will be; grows when memory runs out and tiles are divided.
         box: the tile's place in the picture, halo excluded. The boxes of a run cover the picture exactly once, but for
-            a small first one (``RestoreOptions.first``), which is part of a larger one later.
+            a small first one (``RestoreOptions.first``), which is part of a larger one later; a burst's see
+            ``demoire.burst.restore_burst``.
         pixels: (h, w, 3) restored RGB of that box in the picture's dtype; a read-only view of the result.
         megapixels_per_second: so far.
         seconds_left: estimate.
@@ -78,6 +80,7 @@ class Restored:
         computed: pixels that the network computed, overlaps of the tiles included.
         seconds: from start to end, loading included.
         notices: the input's, then what happened while restoring (fallbacks).
+        photos: how many photos of the same it was made of, this one included; None for a model that sees one at a time.
     """
 
     picture: Picture
@@ -89,6 +92,7 @@ class Restored:
     computed: int
     seconds: float
     notices: tuple[Notice, ...]
+    photos: int | None = None
 
 
 def register_on_zero_gpu() -> None:
@@ -122,8 +126,13 @@ def restore(
 
     models = models or ModelCache()
     stop = Stop(options.deadline, cancelled)
-    with closing(models.fetch(options.model)) as events:
+    yield from fetched(models, options.model, stop)
+    yield from run(picture, options, models, stop)
+
+
+def fetched(models: "ModelCache", model_id: str, stop: "Stop") -> Generator[Fetching, None, None]:
+    """As ``models.fetch``, unless it is to stop."""
+    with closing(models.fetch(model_id)) as events:
         for event in events:
             stop.check()
             yield event
-    yield from run(picture, options, models, stop)

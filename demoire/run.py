@@ -83,6 +83,7 @@ def _run(
         computed=progress.computed,
         seconds=time.monotonic() - started,
         notices=(*picture.notices, *filter(None, [loaded.notice]), *notices),
+        photos=1 if loaded.entry.remembers else None,
     )
 
 

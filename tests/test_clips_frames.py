@@ -143,7 +143,7 @@ def test_tiles_of_a_recurrent_model_equal_the_whole_after_many_frames(rememberin
         frame = hand(number, 58, 75, bands=12)
         expected, got = whole.restore(frame), tiled.restore(frame)
         assert np.abs(expected.astype(int) - got).max() <= 1
-    assert len(tiled._fuse.windows) > 4 and len(whole._fuse.windows) == 1
+    assert len(tiled.fusing.windows) > 4 and len(whole.fusing.windows) == 1
     fresh = RecurrentRestorer(remembering, RestoreOptions(device="cpu"))
     assert np.abs(fresh.restore(frame).astype(int) - expected).max() > 1  # else there was no memory to speak of
 
@@ -173,7 +173,7 @@ def test_the_recurrent_architecture_in_tiles(weights: Path, monkeypatch: pytest.
         frame = hand(number, 130, 150, bands=12)
         expected = whole.restore(frame)
         assert np.abs(expected.astype(int) - tiled.restore(frame)).max() <= 1
-    assert len(tiled._fuse.windows) > 1
+    assert len(tiled.fusing.windows) > 1
 
 
 def test_a_recurrent_model_forgets_when_told(remembering: LoadedModel) -> None:

@@ -110,6 +110,23 @@ def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Sample
     write_model(weights, "detector", module.state_dict(), asdict(module.needs), "detector", "detector", fields)
 
 
+LOOK_FIELDS = {"channels": [4, 4, 4], "encoder_blocks": [0, 0, 0], "decoder_blocks": [0, 0], "context_blocks": 0}
+RECURRENT_FIELDS = {"look": LOOK_FIELDS, "hidden": 4, "channels": [4, 4, 4], "blocks": [0, 0, 0]}
+
+
+def write_recurrent(weights: Path, noise: float = 0.0) -> None:
+    """Adds the model "rnn": untrained, so the running mean of aligned photos; ``noise`` on the head of its mix."""
+    import torch
+
+    from demoire.models import build_model
+
+    torch.manual_seed(1)
+    module = build_model("recurrent", **RECURRENT_FIELDS)
+    state = dict(module.state_dict())
+    state["head.weight"] = state["head.weight"] + noise * torch.randn_like(state["head.weight"])
+    write_model(weights, "rnn", state, asdict(module.needs), "rnn", "recurrent", RECURRENT_FIELDS)
+
+
 def padded(pixels: "Samples", multiple: int) -> "Tensor":
     """(1, 3, H, W) in [0, 1], reflected at the right and bottom to the multiple."""
     import numpy as np

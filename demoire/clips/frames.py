@@ -15,8 +15,8 @@ from demoire.clips.clip import Pixels
 from demoire.devices import choose_device, choose_dtype
 from demoire.inference import Lane, Setback, WindowDone, infer
 from demoire.loading import LoadedModel, ModelCache
-from demoire.picture import Notice
-from demoire.restore import RestoreOptions
+from demoire.picture import Notice, Samples
+from demoire.restore import Box, RestoreOptions
 from demoire.run import SETBACKS, check_restores, plan, to_samples
 from demoire.stop import Stop
 from demoire.tiling import Grid, Layer, Window, scaled
@@ -67,6 +67,7 @@ class Engine:
         self._options = options
         # A ZeroGPU Space lends its GPU to one function for a moment, not to a clip.
         self.device = choose_device("cpu" if find_spec("spaces") and options.device == "auto" else options.device)
+        self.dtype = torch.float32
         self._cancelled: Cancelled | None = None
         self._stop = Stop(None, lambda: bool(self._cancelled and self._cancelled()))
         self._lanes: list[Lane] = []
@@ -79,9 +80,9 @@ class Engine:
             return False
         needs = self.loaded.needs
         self.grid = Grid(height, width, needs.size_multiple, needs.halo)
-        dtype = choose_dtype(self._options.dtype, needs.dtype, self.device)
+        self.dtype = choose_dtype(self._options.dtype, needs.dtype, self.device)
         options = replace(self._options, first=None)
-        lanes, self.windows, notices = plan(self.loaded, options, self.grid, self.device, dtype, self._stop)
+        lanes, self.windows, notices = plan(self.loaded, options, self.grid, self.device, self.dtype, self._stop)
         self._lanes = [_opened_once(lane) for lane in lanes]
         self._say(notices)
         return True
@@ -172,53 +173,85 @@ class RecurrentRestorer:
 
     Each tile of the last step reads its part of the aligned memory, halo included, and writes its core to a new one,
     which takes the old one's place after the frame; so tiles do not see what their neighbours have just written.
+
+    Attributes:
+        looking, fusing: what computes the first and the last step.
+        remembered: whether the last frame found something in the memory that shows the same.
     """
 
     def __init__(self, loaded: LoadedModel, options: RestoreOptions) -> None:
         self.model = loaded.entry.id
         self._network: Remembering = loaded.module  # type: ignore[assignment]
-        self._alone = Engine(loaded, options)
+        self.looking = Engine(loaded, options)
         needs = replace(loaded.needs, halo=self._network.fusing_field)
-        self._fuse = Engine(replace(loaded, module=_Fusing(loaded.module), needs=needs), options)
+        self.fusing = Engine(replace(loaded, module=_Fusing(loaded.module), needs=needs), options)
+        self.remembered = False
         self._state: State | None = None
 
     @property
     def device(self) -> str:
         """As ``FrameRestorer.device``."""
-        return str(self._fuse.device)
+        return str(self.fusing.device)
 
     @property
     def notices(self) -> list[Notice]:
         """As ``FrameRestorer.notices``."""
-        return list(dict.fromkeys((*self._alone.notices, *self._fuse.notices)))
+        return list(dict.fromkeys((*self.looking.notices, *self.fusing.notices)))
 
     def reset(self) -> None:
         """As ``FrameRestorer.reset``."""
         self._state = None
 
+    def fit(self, height: int, width: int) -> None:
+        """Plans for frames of this size; another size is forgotten."""
+        changed = [engine.fit(height, width) for engine in (self.looking, self.fusing)]
+        if self._state is None or any(changed):
+            self._state = [level.cpu() for level in self._network.start(*self.looking.grid.padded)]
+
     def restore(self, frame: Pixels, cancelled: Cancelled | None = None) -> Pixels:
         """As ``FrameRestorer.restore``; a frame that is cancelled leaves the memory as it was."""
-        changed = [engine.fit(*frame.shape[:2]) for engine in (self._alone, self._fuse)]
-        grid = self._alone.grid
-        if self._state is None or any(changed):
-            self._state = [level.cpu() for level in self._network.start(*grid.padded)]
-        alone = torch.empty(1, 3, *grid.padded)
-        for done in self._alone.run([Layer(frame)], cancelled):
-            _put(alone, done, done.outputs[0])
-        state = self._aligned(self._state, alone)
-        result, following = np.empty_like(frame), [torch.empty_like(level) for level in state]
-        layers = [Layer(frame), *(_layer(level, grid) for level in (alone, *state))]
-        for done in self._fuse.run(layers, cancelled):
+        self.fit(*frame.shape[:2])
+        alone, result = self.blank(), np.empty_like(frame)
+        for _ in self.look(frame, alone, cancelled):
+            pass
+        for done in self.fuse(frame, alone, cancelled):
             paste(result, done)
+        return result
+
+    def memory(self, height: int, width: int) -> int:
+        """Bytes that a frame's memory and two frames restored by themselves take; tiles come on top."""
+        side = 8 * self.looking.loaded.needs.size_multiple
+        levels = sum(level.numel() for level in self._network.start(side, side)) / side**2
+        # The memory as it was, as the present frame sees it, and as it will be.
+        return round((3 * levels + 2 * 3) * height * width) * torch.float32.itemsize
+
+    def blank(self) -> Tensor:
+        """Room for what ``look`` makes of a frame: (1, 3, H, W) of the padded frame."""
+        return torch.empty(1, 3, *self.looking.grid.padded)
+
+    def look(self, frame: Samples, alone: Tensor, cancelled: Cancelled | None) -> Iterator[WindowDone]:
+        """The first step: fills ``alone`` with what the network makes of a frame by itself."""
+        for done in self.looking.run([Layer(frame)], cancelled):
+            _put(alone, done, done.outputs[0])
+            yield done
+
+    def fuse(self, frame: Samples, alone: Tensor, cancelled: Cancelled | None) -> Iterator[WindowDone]:
+        """The other steps: the restored frame, window by window; it is remembered once all are done."""
+        grid = self.looking.grid
+        state = self._aligned(self._state or self._network.start(*grid.padded), alone)
+        following = [torch.empty_like(level) for level in state]
+        layers = [Layer(frame), *(_layer(level, grid) for level in (alone, *state))]
+        for done in self.fusing.run(layers, cancelled):
             for level, core in zip(following, done.outputs[1:], strict=True):
                 _put(level, done, core)
+            yield done
         self._state = following
-        return result
 
     @torch.inference_mode()
     def _aligned(self, state: State, alone: Tensor) -> State:
-        device = self._alone.device
+        device = self.looking.device
         moved = self._network.align(tuple(level.to(device) for level in state), alone.to(device))
+        self.remembered = any(bool(level.any()) for level in moved)
         return [level.float().cpu() for level in moved]
 
 
@@ -249,16 +282,12 @@ def _put(level: Tensor, done: WindowDone, core: Tensor) -> None:
     level[0, :, top:bottom, left:right] = core.float().cpu()
 
 
-def paste(result: Pixels, done: WindowDone) -> None:
-    """Puts the core of a window's first output into the frame."""
+def paste(result: Samples, done: WindowDone, grey: bool = False) -> Box:
+    """Puts the core of a window's first output into the frame; where it is, what was added to fit the grid left out."""
     top, left, bottom, right = done.window.core
     place = result[top:bottom, left:right]
-    place[...] = to_samples(done.outputs[0], result.dtype, False)[: place.shape[0], : place.shape[1]]
-
-
-def is_recurrent(loaded: LoadedModel) -> bool:
-    """Whether the model remembers former frames."""
-    return all(hasattr(loaded.module, name) for name in ("start", "align", "fuse"))
+    place[...] = to_samples(done.outputs[0], result.dtype, grey)[: place.shape[0], : place.shape[1]]
+    return top, left, top + place.shape[0], left + place.shape[1]
 
 
 @contextmanager
@@ -269,4 +298,4 @@ def open_restorer(models: ModelCache, options: RestoreOptions) -> Iterator[Frame
         As ``load_model``.
     """
     with models.using(options.model) as loaded:
-        yield (RecurrentRestorer if is_recurrent(loaded) else StillRestorer)(loaded, options)
+        yield (RecurrentRestorer if loaded.entry.remembers else StillRestorer)(loaded, options)
