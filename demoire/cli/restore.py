@@ -1,16 +1,17 @@
-"""``python -m demoire restore PHOTO|CLIP...|DIR -o OUT``: photos and clips in, restored ones out."""
+"""``python -m demoire restore PHOTO|CLIP...|DIR -o OUT``: photos, bursts and clips in, restored ones out."""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demoire.burst import Burst, restore_burst
 from demoire.catalog import WEIGHTS
-from demoire.cli import clips
+from demoire.cli import burst, clips
 from demoire.cli.progress import ProgressBar
 from demoire.clips.clip import CLIP_SUFFIXES
 from demoire.detect import DETECTOR, Moire, detect
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", type=_positive, metavar="MB", help="memory for the network (default: measured)")
     parser.add_argument("--max-megapixels", type=_positive, metavar="MP", help="refuse larger photos and frames")
     clips.add_arguments(parser)
+    burst.add_arguments(parser)
     parser.add_argument(
         "--weights", type=Path, default=WEIGHTS, metavar="DIR", help="folder of models with its catalogue"
     )
@@ -96,17 +98,30 @@ def run(args: argparse.Namespace) -> int:
         tile=args.tile,
         memory_budget=args.memory << 20 if args.memory else None,
     )
-    moving = {source for source in sources if clips.is_clip(source, args.output)}
+    wanted, others = burst.divided(args, sources)
+    moving = {source for source in wanted if not args.burst and clips.is_clip(source, args.output)}
     jobs: list[Job | clips.ClipJob] = []
     if moving:
         jobs.append(clips.ClipJob(args, options, models, sources))
-    if len(moving) < len(sources):
-        limits = Limits(max_pixels=args.max_megapixels * 1_000_000) if args.max_megapixels else Limits()
-        opinions = Opinions(models) if args.json else None
-        target = _target(args.output, args.inputs, args.format)
-        jobs.append(Job(target, options, limits, models, sources, opinions, args.skip_clean))
-    failed = [not _restore_and_tell(jobs[0 if source in moving else -1], source, args.json) for source in sources]
+    if len(moving) < len(wanted):
+        jobs.append(_photo_job(args, options, models, sources, others))
+    failed = [not _restore_and_tell(jobs[0 if source in moving else -1], source, args.json) for source in wanted]
     return 1 if any(failed) else 0
+
+
+def _photo_job(
+    args: argparse.Namespace,
+    options: RestoreOptions,
+    models: "ModelCache",
+    sources: Sequence[Path],
+    others: Sequence[Path],
+) -> "Job":
+    limits = Limits(max_pixels=args.max_megapixels * 1_000_000) if args.max_megapixels else Limits()
+    opinions = Opinions(models) if args.json else None
+    single = args.burst or (len(args.inputs) == 1 and not _is_folder(args.inputs[0]))
+    target = _target(args.output, single, args.format)
+    openers = burst.openers(others, limits) if args.burst else None
+    return Job(target, options, limits, models, sources, opinions, args.skip_clean, openers)
 
 
 def _check_detector(models: "ModelCache") -> None:
@@ -165,14 +180,14 @@ class Target:
     choice: str = "auto"
 
 
-def _target(output: Path, inputs: Sequence[Path], choice: str) -> Target:
-    """One input and a picture suffix give that file, else ``output`` is a folder, which is made.
+def _target(output: Path, single: bool, choice: str) -> Target:
+    """A ``single`` result and a picture suffix give that file, else ``output`` is a folder, which is made.
 
     Raises:
         OutputError: the suffix contradicts ``choice``, or the folder cannot be made.
     """
     kind = kind_of_suffix(output.suffix)
-    single = len(inputs) == 1 and not _is_folder(inputs[0]) and not _is_folder(output)
+    single = single and not _is_folder(output)
     if single and output.suffix.lower() in SUFFIXES and kind is None:
         raise OutputError(f"'{output}' cannot be written: {output.suffix} files are only read; use .png or .jpg.")
     folder = output.parent if single and kind else output
@@ -210,7 +225,8 @@ class Done:
         """In a few words."""
         if self.result is None:
             return "no moire found, copied as it is"
-        return f"{self.result.tiles} tiles on {self.result.device}, {self.result.seconds:.1f} s"
+        photos = "" if (self.result.photos or 1) == 1 else f"{self.result.photos} photos, "
+        return f"{photos}{self.result.tiles} tiles on {self.result.device}, {self.result.seconds:.1f} s"
 
     def as_dict(self) -> dict[str, object]:
         """For ``--json``; a photo that was copied has no model."""
@@ -220,6 +236,7 @@ class Done:
             "output": str(self.target),
             "copied": self.result is None,
             **{name: getattr(self.result, name, None) for name in facts},
+            **({"photos": self.result.photos} if self.result and self.result.photos else {}),
             "seconds": round(self.result.seconds, 3) if self.result else 0.0,
             "notices": [notice.text for notice in self.notices],
             **(asdict(self.moire) if self.moire else {}),
@@ -231,6 +248,7 @@ class Job:
     """Restores photos with the same options, one by one; no result takes the place of a photo or of another result.
 
     ``opinions`` are asked of each photo and result; with ``skip_clean`` photos without moire are copied as they are.
+    ``others`` open the other photos of a burst; None: it is none.
     """
 
     def __init__(
@@ -242,6 +260,7 @@ class Job:
         sources: Sequence[Path],
         opinions: Opinions | None = None,
         skip_clean: bool = False,
+        others: Sequence[Callable[[], Picture]] | None = None,
     ) -> None:
         self._target = target
         self._options = options
@@ -250,6 +269,7 @@ class Job:
         self._sources = {source.resolve() for source in sources}
         self._opinions = opinions
         self._skip_clean = skip_clean
+        self._others = others
         self._written: set[Path] = set()
 
     def restore(self, source: Path) -> Done:
@@ -280,7 +300,11 @@ class Job:
         return moire or self._opinions.moire(photo), self._opinions.looks_clean(restored, photo)
 
     def _run(self, picture: Picture) -> Restored:
-        return ProgressBar(picture.name).follow(restore(picture, self._options, self._models))
+        bar = ProgressBar(picture.name)
+        if self._others is not None:
+            return bar.follow(restore_burst(Burst(picture, tuple(self._others)), self._options, self._models))
+        result = bar.follow(restore(picture, self._options, self._models))
+        return replace(result, notices=(*result.notices, burst.ONE_FRAME)) if result.photos == 1 else result
 
     def _place(self, picture: Picture, kind: str, suffix: str | None = None) -> Path:
         """Where the result goes; ``suffix``: of a copy, in place of that of the ``kind``."""

@@ -61,6 +61,14 @@ TEXTS = {
         "The reference covers only a part of the photo; the figures are of that part.",
         "参考图只覆盖照片的一部分，指标仅针对该部分。",
     ),
+    "notice.burst_left_out": Text(
+        "Photos that do not belong to the chosen one were left out.",
+        "与所选照片内容不同、尺寸不同或色彩配置文件不同的照片未被使用。",
+    ),
+    "notice.burst_alone": Text(
+        "None of the other photos belongs to the chosen one; the result is of it alone.",
+        "其他照片与所选照片的内容、尺寸或色彩配置文件不一致，结果仅由这一张照片得出。",
+    ),
     "notice.sheet_english": Text(
         "No font with Chinese characters was found on the server; labels are in English.",
         "服务器上没有中文字体，标签以英文显示。",
