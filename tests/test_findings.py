@@ -107,7 +107,7 @@ def test_what_is_said_goes_with_results_whatever_came_first(desk: Desk, files: l
     assert work.moire is not None
     assert [result.run.moire() for result in work.results] == [work.moire] * 2
     desk.write_downloads(visit, work, "auto")
-    parcels = Packer(desk.files, load_catalog(desk.settings.weights), desk.settings.limits).offer(visit)
+    parcels = Packer(desk.files, load_catalog(desk.settings.weights)).offer(visit)
     assert parcels.archive is not None
     found = desk.files.find(parcels.archive.address.split("/")[1])
     assert found is not None

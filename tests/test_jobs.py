@@ -286,7 +286,7 @@ def test_photos_of_one_name_get_two_in_the_archive_which_ends_with_its_results(
     same.write_bytes(file.read_bytes())
     visit = desk.new_visit()
     desk.open_photos(visit, [file, same])
-    packer = Packer(desk.files, load_catalog(desk.settings.weights), desk.settings.limits)
+    packer = Packer(desk.files, load_catalog(desk.settings.weights))
     assert packer.offer(visit) == NOTHING
     for work in visit.works.values():
         run(desk, visit, work)

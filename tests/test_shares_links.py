@@ -46,7 +46,7 @@ class Place:
     def work(self) -> Work:
         path = photo(self.folder, "我的 照片.jpg", quality=90)
         picture = decode(path)
-        work = Work(Photo(path, path.name, "jpeg", self.views.add(picture, self.folder)))
+        work = Work(Photo(path, picture, self.views.add(picture, self.folder)))
         unfinished = replace(self.result("result-1", 5), restored=None, state="cancelled")
         work.results = [unfinished, self.result("result-2", 6), self.result("result-3", 7, "gone-model")]
         work.results[1].figures.update({"raw": 30.5, "bands_left": float("nan")})

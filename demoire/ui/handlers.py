@@ -5,13 +5,14 @@ import re
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from demoire.burst import MOST_PHOTOS as MOST_BURST
 from demoire.catalog import ModelEntry
 from demoire.comparison import Box
 from demoire.errors import DemoireError
@@ -55,6 +56,7 @@ class Ask:
         box: the part that it wants to try; None: the whole photo.
         model: instead of the ticked ones.
         every: all photos, not only the one at hand.
+        burst: the other photos of the same size help, where a model remembers.
     """
 
     run: str
@@ -62,6 +64,7 @@ class Ask:
     box: Box | None = None
     model: str | None = None
     every: bool = False
+    burst: bool = False
 
     @classmethod
     def read(cls, text: str) -> "Ask":
@@ -78,6 +81,7 @@ class Ask:
             box=_box(data.get("box")),
             model=model if isinstance(model, str) else None,
             every=data.get("every") is True,
+            burst=data.get("burst") is True,
         )
 
 
@@ -108,7 +112,7 @@ def listed(visit: Visit) -> Shown:
         {
             "key": work.photo.view.token,
             "name": work.photo.name,
-            "kind": work.photo.kind.upper(),
+            "kind": work.photo.picture.kind.upper(),
             "height": work.photo.view.height,
             "width": work.photo.view.width,
             "preview": f"views/{work.photo.view.token}/{work.photo.view.levels - 1}/0/0",
@@ -135,7 +139,7 @@ class Handlers:
         self._desk = desk
         self._models = models
         self._findings = Findings(desk)
-        self._packer = Packer(desk.files, models, desk.settings.limits)
+        self._packer = Packer(desk.files, models)
 
     def open_upload(self, visit: Visit | None, event: gr.EventData) -> tuple[Any, ...]:
         """Opens what the visitor's browser uploaded."""
@@ -215,6 +219,8 @@ class Handlers:
             yield self._refuse("error.no_model", asked)
         elif len(models) > MOST_MODELS:
             yield self._refuse("error.many_models", asked)
+        elif asked.burst and any(model.remembers for model in models) and len(visit.burst(visit.work)) >= MOST_BURST:
+            yield self._refuse("error.many_burst", asked, {"most": MOST_BURST})
         else:
             side = None if tile == "auto" else int(tile)
             options = RestoreOptions(
@@ -225,8 +231,8 @@ class Handlers:
             except DemoireError as error:
                 yield {**failed(error), "of": asked.run}, shown(visit)
 
-    def _refuse(self, key: str, asked: Ask) -> tuple[Any, Any]:
-        return {**refused(key), "of": asked.run}, gr.skip()
+    def _refuse(self, key: str, asked: Ask, places: Mapping[str, Any] | None = None) -> tuple[Any, Any]:
+        return {**refused(key, places), "of": asked.run}, gr.skip()
 
     def _restore(self, visit: Visit, task: Task, asked: Ask) -> Generator[tuple[Any, Any], None, None]:
         at_hand = visit.work
@@ -243,6 +249,7 @@ class Handlers:
 
     def _restore_one(self, visit: Visit, work: Work, task: Task, asked: Ask) -> Generator[tuple[Any, Any], None, None]:
         spoke = 0.0
+        task = replace(task, others=visit.burst(work)) if asked.burst else task
         with closing(self._desk.restore(visit, work, task, asked.run)) as events:
             for event in events:
                 if isinstance(event, Progress) and time.monotonic() - spoke < PACE:

@@ -1,10 +1,12 @@
 """One photo through several models: first what the visitor looks at by each of them, then the rest."""
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from demoire.burst import Burst, restore_burst
 from demoire.catalog import ModelEntry
 from demoire.comparison import Box, Run, State
 from demoire.errors import CancelledError, DemoireError
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 #: What a model sees around a part of the photo that is tried, in pixels, so that its edges are judged fairly.
 SURROUNDINGS = 192
+#: What a run of one model tells.
+Events = Generator[Fetching | TileDone | Restored, None, None]
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,14 @@ class Task:
         models: one result each.
         options: for each of them, but for the model's id.
         box: the part to try; None: the whole photo.
+        others: the other photos of a burst, for models that remember.
         refused: of the models that are not to be had, by their ids, why.
     """
 
     models: tuple[ModelEntry, ...]
     options: RestoreOptions
     box: Box | None = None
+    others: tuple[Picture, ...] = ()
     refused: Mapping[str, DemoireError] = field(default_factory=dict)
 
 
@@ -70,14 +76,13 @@ class Job:
         visit: Visit,
         work: Work,
         task: Task,
-        picture: Picture,
         models: "ModelCache",
         cancelled: Callable[[], bool],
     ) -> None:
         self._views = views
         self._visit = visit
         self._work = work
-        self._picture = picture
+        self._picture = picture = work.photo.picture
         self._cancelled = cancelled
         self._part = _part(picture, task.box)
         self._branches = [self._branch(task, model, models) for model in task.models]
@@ -85,12 +90,21 @@ class Job:
 
     def _branch(self, task: Task, model: ModelEntry, models: "ModelCache") -> "Branch":
         tile = task.options.tile
+        others = task.others if model.remembers else ()
         run = Run(model.id, model.family, "", "", "", 0, 0.0, tile=tile, revision=model.revision, box=task.box)
+        run = replace(run, photos=1 + len(others) if model.remembers else None)
         result = self._visit.begin_result(self._work, run, self._picture)
         options = replace(task.options, model=model.id, first=self._part.inside(task.options.first))
         refused = task.refused.get(model.id)
-        events = _refuse(refused) if refused else restore(self._part.picture, options, models, self._cancelled)
+        events = _refuse(refused) if refused else self._restore(options, models, others)
         return Branch(result, events, options.first)
+
+    def _restore(self, options: RestoreOptions, models: "ModelCache", others: Sequence[Picture]) -> Events:
+        picture = self._part.picture
+        if not others:
+            return restore(picture, options, models, self._cancelled)
+        burst = Burst(picture, tuple(partial(_cut, other, self._part.box) for other in others))
+        return restore_burst(burst, options, models, self._cancelled)
 
     def events(self) -> Iterator[Progress | Finished]:
         """The job's events; the last is ``Finished``. A model that fails leaves its sentence, the others go on.
@@ -139,7 +153,7 @@ class Job:
 
     def _finish(self, branch: "Branch", restored: Restored) -> None:
         done = replace(restored, seconds=branch.seconds)
-        facts = {name: getattr(done, name) for name in ("origin", "device", "dtype", "tiles", "seconds")}
+        facts = {name: getattr(done, name) for name in ("origin", "device", "dtype", "tiles", "seconds", "photos")}
         run = replace(branch.result.run, **facts)
         self._visit.finish_result(self._work, branch.result, run, done if run.box is None else None)
 
@@ -167,9 +181,7 @@ class Job:
 class Branch:
     """One model's run: how far it is (``done`` of ``total`` tiles, ``share`` of the work), and its own time."""
 
-    def __init__(
-        self, result: Result, events: Generator[Fetching | TileDone | Restored, None, None], first: Box | None
-    ) -> None:
+    def __init__(self, result: Result, events: Events, first: Box | None) -> None:
         self.result = result
         self.events = events
         self.done = self.total = 0
@@ -210,7 +222,7 @@ class Branch:
         self.result.state = state
 
 
-def _refuse(error: DemoireError) -> Generator[Fetching | TileDone | Restored, None, None]:
+def _refuse(error: DemoireError) -> Events:
     """As ``restore`` of a model that is not to be had."""
     raise error
     yield
@@ -262,3 +274,8 @@ def _part(picture: Picture, box: Box | None) -> Part:
     bottom, right = min(height, box[2] + SURROUNDINGS), min(width, box[3] + SURROUNDINGS)
     alpha = None if picture.alpha is None else picture.alpha[top:bottom, left:right]
     return Part(replace(picture, pixels=picture.pixels[top:bottom, left:right], alpha=alpha), (top, left), box)
+
+
+def _cut(picture: Picture, box: Box) -> Picture:
+    """Another photo of the same size, as far as ``box`` and its surroundings go."""
+    return _part(picture, box).picture

@@ -18,7 +18,7 @@ from demoire.ui.files import Files
 from demoire.ui.job import Finished, Job, Progress, Task
 from demoire.ui.lane import Lane
 from demoire.ui.share_links import Links
-from demoire.ui.views import Views
+from demoire.ui.views import Views, on_disk
 from demoire.ui.visits import Photo, Reference, Result, Visit, Work
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class Desk:
         try:
             for path in paths:
                 picture = self.decode(path)
-                photos.append(Photo(path, path.name, picture.kind, self.views.add(picture, visit.folder)))
+                view = self.views.add(picture, visit.folder)
+                photos.append(Photo(path, on_disk(picture, view), view))
         except BaseException:
             for photo in photos:
                 self.views.remove(photo.view)
@@ -152,8 +153,7 @@ class Desk:
                 visit.running = False
 
     def _job(self, visit: Visit, work: Work, task: Task, run: str) -> Job:
-        picture = self.decode(work.photo.path)
-        return Job(self.views, visit, work, task, picture, self.loaded(), lambda: not visit.wants(run, work))
+        return Job(self.views, visit, work, task, self.loaded(), lambda: not visit.wants(run, work))
 
     def write_downloads(self, visit: Visit, work: Work, choice: str, fresh_only: bool = True) -> list[Result]:
         """Writes finished results as files of the chosen type and offers them; which ones were written.
@@ -185,7 +185,7 @@ class Desk:
         """
         from demoire.reference import align  # takes a second
 
-        photo = self.decode(work.photo.path)
+        photo = work.photo.picture
         truth = align(self.decode(path), photo)
         fitted = Picture(truth.pixels, icc=photo.icc, name=path.name)
         visit.take_reference(work, Reference(path.name, truth, self.views.add(fitted, visit.folder)))

@@ -13,8 +13,7 @@ from demoire.catalog import ModelEntry
 from demoire.comparison import File
 from demoire.errors import OutputError
 from demoire.fonts import FontBook
-from demoire.images import decode
-from demoire.picture import Limits, Picture
+from demoire.picture import Picture
 from demoire.sheet import (
     MOST_ENTRIES,
     Entry,
@@ -60,10 +59,9 @@ NOTHING = Parcels(None, None)
 class Packer:
     """Offers parcels in place of those that no longer fit the results."""
 
-    def __init__(self, files: Files, models: Mapping[str, ModelEntry], limits: Limits) -> None:
+    def __init__(self, files: Files, models: Mapping[str, ModelEntry]) -> None:
         self._files = files
         self._models = models
-        self._limits = limits
 
     def offer(self, visit: Visit) -> Parcels:
         """What can be packed now."""
@@ -101,7 +99,7 @@ class Packer:
 
         reference = work.reference
         notices = [*(reference.notices if reference else ()), *([missing] if missing else [])]
-        photo = decode(work.photo.path, work.photo.name, self._limits)
+        photo = work.photo.picture
         entries = [original_entry(photo, work.figures, say, work.moire)]
         room = MOST_ENTRIES - 1 - (reference is not None)
         entries += [entry for result in work.finished()[-room:] if (entry := self._entry(result, say))]
@@ -151,7 +149,7 @@ def _archive(visit: Visit) -> Path:
             for name, result in named.items():
                 if result.download is not None:
                     archive.write(result.download.path, name)
-            if any(result.run.moire() or result.judged for result in named.values()):
+            if any(result.run.moire() or result.judged or result.run.photos for result in named.values()):
                 archive.writestr("results.json", json.dumps(_facts(named), ensure_ascii=False, indent=1))
     except OSError as error:
         raise OutputError(f"The archive cannot be written ({error.strerror}); please try again.") from error

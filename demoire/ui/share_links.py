@@ -67,7 +67,7 @@ class Links:
             raise OutputError("There is nothing to share yet; restore the photo first.")
         photo, reference = work.photo, work.reference
         if with_original:
-            picture = decode(photo.path, photo.name, self._limits)
+            picture = photo.picture
             panes.insert(0, _original(picture, photo.path, work.figures))
             if reference is not None:
                 panes.append(_reference(reference.pixels, picture, reference.name))
@@ -81,7 +81,7 @@ class Links:
             done = outcome.restored
             facts = (done.origin, done.device, done.dtype, done.tiles, done.seconds)
             said = {"looks_clean": outcome.looks_clean, **moire_facts(compared.moire)}
-            run = Run(done.model, outcome.model.family, *facts, revision=outcome.model.revision, **said)
+            run = Run(done.model, outcome.model.family, *facts, revision=outcome.model.revision, photos=done.photos, **said)
             panes.append(_result(f"result-{number}", done.picture, run, outcome.model, outcome.figures))
         photo, truth = compared.photo, compared.truth
         if with_original:

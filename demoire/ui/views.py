@@ -9,7 +9,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,6 +63,21 @@ def _sizes(height: int, width: int) -> Iterator[tuple[int, int]]:
     while max(height, width) > SIDE:
         height, width = (height + 1) // 2, (width + 1) // 2
         yield height, width
+
+
+def on_disk(picture: Picture, view: View) -> Picture:
+    """``picture``, all of which ``view`` shows, with pixels that are read from the view's folder instead of memory."""
+    if picture.bits == 8:
+        stored = view.level(0)
+        return replace(picture, pixels=stored[..., :3], alpha=None if picture.alpha is None else stored[..., 3])
+    alpha = None if picture.alpha is None else _stored(view.folder / "alpha.npy", picture.alpha)
+    return replace(picture, pixels=_stored(view.folder / "pixels.npy", picture.pixels), alpha=alpha)
+
+
+def _stored(place: Path, samples: Samples) -> Samples:
+    np.save(place, samples)
+    stored: Samples = np.load(place, mmap_mode="r")
+    return stored
 
 
 class Views:

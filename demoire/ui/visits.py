@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from demoire.comparison import Box, Comparison, File, Overlay, Pane, Run, State
 from demoire.detect import Moire
 from demoire.errors import DemoireError
@@ -16,7 +14,7 @@ from demoire.picture import Notice, Picture, Samples
 from demoire.restore import Restored
 from demoire.ui.files import Files
 from demoire.ui.texts import error_texts
-from demoire.ui.views import View, Views
+from demoire.ui.views import View, Views, on_disk
 
 if TYPE_CHECKING:
     from demoire.reference import Truth
@@ -29,12 +27,16 @@ MOST_PHOTOS = 12
 
 @dataclass(frozen=True)
 class Photo:
-    """The photo that a visitor gave: the file as it came, and its view."""
+    """The photo that a visitor gave: the file as it came, its picture (pixels on disk), and its view."""
 
     path: Path
-    name: str
-    kind: str
+    picture: Picture
     view: View
+
+    @property
+    def name(self) -> str:
+        """The file's name as the visitor gave it."""
+        return self.picture.name
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Result:
     def same_setting(self, run: Run) -> bool:
         """Whether ``run`` would make the same again."""
         mine = self.run
-        return (mine.model, mine.tile, mine.box) == (run.model, run.tile, run.box)
+        return (mine.model, mine.tile, mine.box, mine.photos) == (run.model, run.tile, run.box, run.photos)
 
 
 @dataclass
@@ -152,6 +154,11 @@ class Work:
         if reference is not None:
             panes.append(Pane("reference", "reference", reference.view.source(), reference.name))
         return Comparison(photo.view.token, tuple(panes), name=photo.name)
+
+    def like(self, other: "Work") -> bool:
+        """Whether both photos have the same size."""
+        mine, theirs = self.photo.view, other.photo.view
+        return (mine.height, mine.width) == (theirs.height, theirs.width)
 
     def finished(self) -> list[Result]:
         """The results that can be taken home."""
@@ -195,6 +202,10 @@ class Visit:
         self.works = {photo.view.token: Work(photo) for photo in photos}
         self.work = next(iter(self.works.values()))
 
+    def burst(self, work: Work) -> tuple[Picture, ...]:
+        """The visitor's other photos of the same size."""
+        return tuple(other.photo.picture for other in self.works.values() if other is not work and other.like(work))
+
     def begin_result(self, work: Work, run: Run, like: Picture) -> Result:
         """A result that will grow; where there are too many, the oldest goes."""
         for failed in [old for old in work.results if old.state == "failed" and old.same_setting(run)]:
@@ -207,16 +218,13 @@ class Visit:
         return result
 
     def finish_result(self, work: Work, result: Result, run: Run, restored: Restored | None) -> None:
-        """The result is complete and replaces a former one of the same setting; its pixels move to the folder."""
+        """The result is complete and replaces a former one of the same setting; its pixels are in the view's folder."""
         for old in work.results:
             if old is not result and old.state != "working" and old.same_setting(run):
                 self.drop_result(work, old)
         result.run = _with_moire(run, work.moire)
         if restored is not None:
-            place = result.view.folder / "pixels.npy"
-            np.save(place, restored.picture.pixels)
-            pixels = np.load(place, mmap_mode="r")
-            result.restored = replace(restored, picture=replace(restored.picture, pixels=pixels))
+            result.restored = replace(restored, picture=on_disk(restored.picture, result.view))
         result.state = "done"
 
     def drop_result(self, work: Work, result: Result) -> None:
