@@ -52,6 +52,7 @@ class Run:
         box: the part of the picture that was restored, None for all of it.
         probability, strength, area, level: of the photo's moire, as ``demoire.detect.Moire``, where it was looked for.
         looks_clean: the probability that the result is a clean photo, 0 to 1, where the discriminator was asked.
+        photos: how many photos of the same it is made of; None for a model that sees one at a time.
     """
 
     model: str
@@ -69,6 +70,7 @@ class Run:
     area: float | None = None
     level: str | None = None
     looks_clean: float | None = None
+    photos: int | None = None
 
     def moire(self) -> Moire | None:
         """How much moire the photo has, where that is known; what a link brought along is not trusted to be so."""

@@ -94,6 +94,7 @@ def result_entry(
     facts = (
         say("sheet.model").format(model=model.id, weights=weights),
         say("sheet.run").format(**run, seconds=f"{restored.seconds:.1f}"),
+        *([say("pane.photos").format(photos=restored.photos)] if (restored.photos or 1) > 1 else []),
         *([] if looks_clean is None else [say("pane.looks_clean").format(percent=f"{100 * looks_clean:.0f}")]),
     )
     family = model.family.upper()

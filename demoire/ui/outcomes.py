@@ -42,6 +42,7 @@ class Outcome:
             "sha256": {name: file.sha256 for name, file in self.model.files.items()},
             "notices": [notice.text for notice in self.restored.notices],
             "figures": finite(self.figures),
+            **({} if self.restored.photos is None else {"photos": self.restored.photos}),
             **({} if self.looks_clean is None else {"looks_clean": self.looks_clean}),
         }
 

@@ -59,12 +59,13 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
     limits = desk.settings.limits
     sizes = {"megapixels": limits.max_pixels // 1_000_000, "megabytes": limits.max_bytes >> 20}
     restoring = {name: entry for name, entry in models.items() if entry.family in OFFERED}
+    bursts = any(entry.remembers for entry in restoring.values())
     with gr.Column(elem_id="workbench"):
         with gr.Column(elem_id="side") as side:
             intake = kit.own(
                 "intake",
                 {"photos": [], "at": None, "reference": None},
-                {"examples": list(EXAMPLES), "most": MOST_PHOTOS, **sizes},
+                {"examples": list(EXAMPLES), "most": MOST_PHOTOS, "bursts": bursts, **sizes},
             )
             with gr.Column(elem_id="controls"):
                 families = _models(kit, restoring)

@@ -80,8 +80,8 @@ class Links:
         for number, outcome in enumerate(compared.outcomes, start=1):
             done = outcome.restored
             facts = (done.origin, done.device, done.dtype, done.tiles, done.seconds)
-            said = {"looks_clean": outcome.looks_clean, **moire_facts(compared.moire)}
-            run = Run(done.model, outcome.model.family, *facts, revision=outcome.model.revision, photos=done.photos, **said)
+            said = {"looks_clean": outcome.looks_clean, "photos": done.photos, **moire_facts(compared.moire)}
+            run = Run(done.model, outcome.model.family, *facts, revision=outcome.model.revision, **said)
             panes.append(_result(f"result-{number}", done.picture, run, outcome.model, outcome.figures))
         photo, truth = compared.photo, compared.truth
         if with_original:

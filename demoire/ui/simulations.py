@@ -138,7 +138,7 @@ class Studio:
             return replace(failed, run=run, arrived=(), state="failed", problem=error_texts(error))
         if restored is None:
             return None
-        facts = {name: getattr(restored, name) for name in ("origin", "device", "dtype", "tiles", "seconds")}
+        facts = {name: getattr(restored, name) for name in ("origin", "device", "dtype", "tiles", "seconds", "photos")}
         return replace(self._pane(key, "result", restored.picture, truth), run=replace(run, **facts))
 
     def _pane(self, key: str, role: Role, picture: Picture, truth: "Truth | None") -> Pane:

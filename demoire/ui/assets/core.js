@@ -78,7 +78,8 @@ window.demoire ??= (() => {
   const tell = (name, detail) => window.dispatchEvent(new CustomEvent(`demoire:${name}`, { detail }));
   function begin(every) {
     run = `${Date.now()}-${Math.random()}`;
-    const asked = { run, first: seen.restore?.() ?? null, every, ...wish };
+    const burst = document.documentElement.dataset.burst === "yes";
+    const asked = { run, first: seen.restore?.() ?? null, every, burst, ...wish };
     wish = {};
     tell("queued");
     return JSON.stringify(asked);

@@ -125,10 +125,23 @@ function show({ photos, at, reference }) {
   page.show(find(".reference-line"), "reference.at_hand", { name: reference });
   for (const name of [".reference-line", ".reference-remove"]) find(name).hidden = !reference;
   for (const name of [".reference-add", ".reference-why"]) find(name).hidden = Boolean(reference);
+  showBurst(photos, chosen);
   const list = find(".photos");
   list.hidden = photos.length < 2;
   list.replaceChildren(...(list.hidden ? [] : photos.map((photo) => listed(photo, photo === chosen))));
 }
+
+// Photos of one size may be a burst, for models that remember; the style sheet shows the box while one is ticked.
+const burst = find(".burst");
+const burstBox = find(".burst input");
+function showBurst(photos, chosen) {
+  const count = photos.filter(({ height, width }) => height === chosen.height && width === chosen.width).length;
+  burst.hidden = !props.bursts || count < 2;
+  page.show(find(".burst span"), "burst.offer", { count });
+  tellBurst();
+}
+const tellBurst = () => (document.documentElement.dataset.burst = !burst.hidden && burstBox.checked ? "yes" : "no");
+burstBox.addEventListener("change", tellBurst);
 
 // What the detector says of the photo at hand.
 const saying = ({ looked, moire }) => (moire ? page.moire(moire) : looked === "no" ? "" : page.t(`moire.${looked}`));

@@ -5,6 +5,10 @@ from demoire.ui.texts.text import Text
 
 TEXTS = {
     "error.too_many_files": Text("Please give at most {most} photos at a time.", "请每次最多放入 {most} 张照片。"),
+    "error.many_burst": Text(
+        "A burst has at most {most} photos; untick it, or give fewer photos.",
+        "连拍最多 {most} 张照片，请取消勾选，或减少照片。",
+    ),
     "error.no_model": Text("Please tick a model first.", "请先勾选一个模型。"),
     "error.many_models": Text("Please tick at most four models.", "最多只能勾选四个模型。"),
     "error.upload_bytes": Text(

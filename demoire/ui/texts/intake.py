@@ -16,6 +16,10 @@ TEXTS = {
     "intake.examples": Text("No photo at hand? Take one of these:", "手边没有照片？试试这些："),
     "intake.release": Text("Let go to open the photo", "松开即可打开照片"),
     "intake.photo": Text("{width} × {height} · {kind}", "{width} × {height} · {kind}"),
+    "burst.offer": Text(
+        "A burst: the RNN makes one better photo of these {count}, the one shown",
+        "连拍：由 RNN 用这 {count} 张照片改善当前这一张",
+    ),
     "reference.add": Text("Add the true picture", "添加真实画面"),
     "reference.why": Text(
         "What the screen showed, such as a screenshot: gives figures and a picture to compare with.",

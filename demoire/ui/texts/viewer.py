@@ -65,6 +65,10 @@ TEXTS = {
     "pane.difference": Text("Difference", "差异"),
     "pane.part": Text("part", "局部"),
     "pane.tile": Text("tiles {side}", "图块 {side}"),
+    "pane.photos": Text("of {photos} photos", "由 {photos} 张照片合成"),
+    "pane.one_photo": Text(
+        "one frame: as the CNN; add 2–10 photos for more", "仅一张：与 CNN 相同；添加 2–10 张照片效果更好"
+    ),
     "pane.failed": Text("failed", "失败"),
     "pane.earlier": Text("Show {name} earlier", "将 {name} 前移一位"),
     "pane.later": Text("Show {name} later", "将 {name} 后移一位"),

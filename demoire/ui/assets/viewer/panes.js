@@ -17,6 +17,7 @@ export function settingOf(page, pane) {
   if (!run) return "";
   const parts = [];
   if (run.box) parts.push(page.t("pane.part"));
+  if (run.photos > 1) parts.push(page.t("pane.photos", { photos: run.photos }));
   if (run.tile) parts.push(page.t("pane.tile", { side: run.tile }));
   if (state === "cancelled" || state === "failed") parts.push(page.t(`pane.${state}`));
   return parts.join(" · ");
@@ -27,7 +28,7 @@ export const usable = (pane) => pane.state !== "failed" || pane.arrived.length >
 
 // Whether two results were asked for in the same way.
 export function alike(one, other) {
-  const asked = ({ run }) => JSON.stringify([run.model, run.tile, run.box]);
+  const asked = ({ run }) => JSON.stringify([run.model, run.tile, run.box, run.photos]);
   return Boolean(one.run && other.run) && asked(one) === asked(other);
 }
 
@@ -38,6 +39,7 @@ function factsOf(page, pane) {
   const setting = settingOf(page, pane);
   if (setting) facts.push(setting);
   if (run.seconds > 0 && !["working", "failed"].includes(pane.state)) facts.push(page.t("run.seconds", { seconds: page.number(run.seconds, 1) }));
+  if (run.photos === 1) facts.push(page.t("pane.one_photo"));
   if (run.origin) facts.push(page.t(`run.origin.${run.origin}`));
   return facts;
 }
