@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from demoire.burst import ALONE, LEFT_OUT, Burst
 from demoire.catalog import load_catalog
@@ -22,6 +23,7 @@ from demoire.restore import Box, Restored, RestoreOptions, TileDone
 from demoire.stop import Stop
 
 _CPU = torch.device("cpu")
+_COARSE = 512  # longer side in pixels
 _NOWHERE: Box = (0, 0, 0, 0)
 
 
@@ -74,7 +76,7 @@ class _Merging:
                 self._progress.skip(2)
                 continue
             yield from self._hide(self._looked(photo, other))
-            if estimate_motion(other, alone) is None:
+            if not _show_the_same(other, alone):
                 self._progress.skip(1)
                 continue
             yield from self._hide(self._fused(photo, other))
@@ -126,6 +128,15 @@ class _Merging:
 def _alike(photo: Picture, chosen: Picture) -> bool:
     """Whether pixels of both mean the same and lie on the same grid."""
     return (photo.height, photo.width, photo.icc) == (chosen.height, chosen.width, chosen.icc)
+
+
+@torch.inference_mode()
+def _show_the_same(one: Tensor, other: Tensor) -> bool:
+    """Whether two restored photos (1, 3, H, W) can be laid on one another; a coarse look tells."""
+    scale = min(1.0, _COARSE / max(one.shape[-2:]))
+    if scale < 1:
+        one, other = (functional.interpolate(photo, scale_factor=scale, mode="area") for photo in (one, other))
+    return estimate_motion(one, other) is not None
 
 
 def _check_memory(restorer: RecurrentRestorer, chosen: Picture) -> None:
