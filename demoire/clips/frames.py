@@ -18,7 +18,7 @@ from demoire.loading import LoadedModel, ModelCache
 from demoire.picture import Notice, Samples
 from demoire.restore import Box, RestoreOptions
 from demoire.run import SETBACKS, check_restores, plan, to_samples
-from demoire.stop import Stop
+from demoire.stop import Stop, Watched
 from demoire.tiling import Grid, Layer, Window, scaled
 
 Cancelled = Callable[[], bool]
@@ -103,6 +103,11 @@ class Engine:
         self.windows, self.device = done, device
         while self._lanes[0].device != device:
             del self._lanes[0]
+
+    def watched(self, cancelled: Cancelled | None) -> Watched:
+        """While it is entered, computing ends where ``cancelled`` says so."""
+        self._cancelled = cancelled
+        return Watched(self._stop)
 
     def _say(self, notices: Sequence[Notice]) -> None:
         self.notices += [notice for notice in notices if notice not in self.notices]
@@ -238,7 +243,8 @@ class RecurrentRestorer:
     def fuse(self, frame: Samples, alone: Tensor, cancelled: Cancelled | None) -> Iterator[WindowDone]:
         """The other steps: the restored frame, window by window; it is remembered once all are done."""
         grid = self.looking.grid
-        state = self._aligned(self._state or self._network.start(*grid.padded), alone)
+        with self.looking.watched(cancelled):
+            state = self._aligned(self._state or self._network.start(*grid.padded), alone)
         following = [torch.empty_like(level) for level in state]
         layers = [Layer(frame), *(_layer(level, grid) for level in (alone, *state))]
         for done in self.fusing.run(layers, cancelled):

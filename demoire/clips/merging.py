@@ -20,7 +20,7 @@ from demoire.loading import LoadedModel, ModelCache
 from demoire.models.motion import estimate_motion
 from demoire.picture import Picture, Samples
 from demoire.restore import Box, Restored, RestoreOptions, TileDone
-from demoire.stop import Stop
+from demoire.stop import Stop, Watched
 
 _CPU = torch.device("cpu")
 _COARSE = 512  # longer side in pixels
@@ -76,7 +76,9 @@ class _Merging:
                 self._progress.skip(2)
                 continue
             yield from self._hide(self._looked(photo, other))
-            if not _show_the_same(other, alone):
+            with Watched(self._stop):
+                same = _show_the_same(other, alone)
+            if not same:
                 self._progress.skip(1)
                 continue
             yield from self._hide(self._fused(photo, other))
