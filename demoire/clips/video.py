@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.codec.codec import UnknownCodecError
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from demoire.clips.clip import ClipFacts, ClipLimits, Colour, Frame, Pixels
 from demoire.errors import ClipError, ClipTooLargeError
@@ -60,6 +60,8 @@ class VideoSource:
         try:
             self._stream = self._video_stream()
             self._stream.thread_type = "AUTO"
+            # One for all frames: each of its own would take memory anew and, on a busy machine, scatter it.
+            self._scaler = VideoReformatter()
             self._turn = 0
             self._ahead = self._decode_first()
             self.facts = self._facts(kind)
@@ -187,7 +189,8 @@ class VideoSource:
         """(height, width, 3) uint8 RGB, upright."""
         colour = self.facts.colour
         matrix = matrix_of(colour, *self._coded)
-        rgb = frame.reformat(
+        rgb = self._scaler.reformat(
+            frame,
             format="rgb24",
             src_colorspace=matrix,
             dst_colorspace=matrix,

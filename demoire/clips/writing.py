@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from demoire.clips.clip import ClipFacts, Frame, Pixels
 from demoire.clips.moving import refused
@@ -48,6 +49,7 @@ class VideoSink:
     def __init__(self, path: Path, kind: str, facts: ClipFacts, sound: Path | None = None) -> None:
         self.path = path
         self._facts = facts
+        self._scaler = VideoReformatter()  # one for all frames, as in ``VideoSource``
         self._temporary = path.with_name(f".demoire-{secrets.token_hex(8)}.part")
         self._notices: list[Notice] = []
         # Boxes of MP4 and MOV: the index goes to the front, so that a browser can begin before all has come.
@@ -112,11 +114,13 @@ class VideoSink:
 
     def _yuv(self, pixels: Pixels) -> "av.VideoFrame":
         height, width = pixels.shape[:2]
-        pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        if height % 2 or width % 2:
+            pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         colour = self._facts.colour
         matrix = matrix_of(colour, self._facts.height, self._facts.width)
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-        return picture.reformat(
+        return self._scaler.reformat(
+            picture,
             format="yuv420p",
             src_colorspace=matrix,
             dst_colorspace=matrix,
