@@ -115,20 +115,19 @@ class ClipSummary:
     state_ablation_db: float
 
 
-def simulated_clips(
-    pictures: Sequence[Path], count: int, size: int, seed: int, config: SequenceConfig = HAND_HELD
-) -> Iterator[ShownClip]:
-    """Renders clips of ``size`` x ``size``, the pictures in turn; same seed, same clips.
+def simulated_clip(
+    pictures: Sequence[Path], number: int, size: int, seed: int, config: SequenceConfig = HAND_HELD
+) -> ShownClip:
+    """Renders one of the clips of ``size`` x ``size`` that the pictures are in turn; same seed, same clips.
 
     Raises:
         DataError: a picture cannot be read.
     """
-    for number in range(count):
-        path, rng = pictures[number % len(pictures)], np.random.default_rng((seed, number))
-        parameters = draw_sequence(config, rng, FRAMES, (size, size))
-        content = random_crop(load_picture(path), rng, *shown_size(parameters, (size, size)))
-        clip = render_sequence(_to_tensors(content[None]), parameters, (size, size))
-        yield ShownClip(f"{number:02d} {path.stem}", to_bytes(clip.moire), to_bytes(clip.clean), clip.to_content)
+    path, rng = pictures[number % len(pictures)], np.random.default_rng((seed, number))
+    parameters = draw_sequence(config, rng, FRAMES, (size, size))
+    content = random_crop(load_picture(path), rng, *shown_size(parameters, (size, size)))
+    clip = render_sequence(_to_tensors(content[None]), parameters, (size, size))
+    return ShownClip(f"{number:02d} {path.stem}", to_bytes(clip.moire), to_bytes(clip.clean), clip.to_content)
 
 
 def moved_pairs(pairs: Iterable[PairFiles], size: int, seed: int) -> Iterator[ShownClip]:

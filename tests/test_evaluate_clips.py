@@ -20,7 +20,7 @@ from demoire.evaluate_clips import (
     moved_pairs,
     restore_clip,
     score_clip,
-    simulated_clips,
+    simulated_clip,
     steadiness,
     summarise_clips,
     warping_errors,
@@ -153,7 +153,7 @@ def test_forgetful_runs_reset_after_each_frame() -> None:
 
 def test_simulated_clips_are_of_hand_held_screens_and_repeatable() -> None:
     pictures = sorted(held_out_folder().glob("*.png"))[:2]
-    clips, again = (list(simulated_clips(pictures, 3, SIDE, 4)) for _ in range(2))
+    clips, again = ([simulated_clip(pictures, number, SIDE, 4) for number in range(3)] for _ in range(2))
     assert [clip.name for clip in clips] == ["00 e_article-en", "01 f_article-zh", "02 e_article-en"]
     for clip, other in zip(clips, again, strict=True):
         assert clip.moire.shape == clip.clean.shape == (FRAMES, SIDE, SIDE, 3)
@@ -188,7 +188,7 @@ def test_moved_pairs_keep_bands_on_the_content(tmp_path: Path) -> None:
 
 @pytest.fixture
 def stubs(monkeypatch) -> None:
-    monkeypatch.setattr(command, "_open", lambda args, stack: (Averaging(), Halfway()))
+    monkeypatch.setattr(command, "_open", lambda args, stack, times: [(Averaging(), Halfway()) for _ in range(times)])
 
 
 def output(capsys, *arguments: object) -> dict:

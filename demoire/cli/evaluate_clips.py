@@ -2,17 +2,23 @@
 
 import argparse
 import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from demoire.cli import evaluation_table as table
 from demoire.errors import DataError
 
 if TYPE_CHECKING:
-    from demoire.evaluate_clips import FramePredictor
+    from demoire.evaluate_clips import ClipScores, FramePredictor
 
 _BASE = "cnn"
+_MOST_WORKERS = 4
 _LEAST_SIZE = 64
 
 
@@ -26,37 +32,60 @@ def score(args: argparse.Namespace) -> None:
         if getattr(args, name) < least:
             raise DataError(f"--{name} must be at least {least}, not {getattr(args, name)}.")
     with ExitStack() as stack:
-        model, cnn = _open(args, stack)
         if args.pairs is None:
-            _score_simulated(args, model, cnn)
+            _score_simulated(args, stack)
         else:
-            _score_pairs(args, model, cnn)
+            _score_pairs(args, *_open(args, stack, 1)[0])
 
 
-def _open(args: argparse.Namespace, stack: ExitStack) -> "tuple[FramePredictor, FramePredictor]":
+def _open(args: argparse.Namespace, stack: ExitStack, times: int) -> "list[tuple[FramePredictor, FramePredictor]]":
+    """The model and the CNN, opened so many times: each remembers frames of its own."""
     from demoire.clips.frames import open_restorer
     from demoire.loading import ModelCache
     from demoire.restore import RestoreOptions
 
     models = ModelCache()
-    model, cnn = (
-        stack.enter_context(open_restorer(models, RestoreOptions(model=name, device=args.device)))
-        for name in (args.model[0], _BASE)
-    )
-    return model, cnn
+    model, cnn = (RestoreOptions(model=name, device=args.device) for name in (args.model[0], _BASE))
+    return [
+        (stack.enter_context(open_restorer(models, model)), stack.enter_context(open_restorer(models, cnn)))
+        for _ in range(times)
+    ]
 
 
-def _score_simulated(args: argparse.Namespace, model: "FramePredictor", cnn: "FramePredictor") -> None:
-    from demoire.evaluate_clips import score_clip, simulated_clips, steadiness, summarise_clips
+def _score_clips(args: argparse.Namespace, pictures: list[Path], stack: ExitStack) -> "Iterator[ClipScores]":
+    """Renders and scores clips, several at once: one clip's small frames do not keep all cores busy."""
+    import torch
+
+    from demoire.evaluate_clips import score_clip, simulated_clip
+
+    workers = min(os.cpu_count() or 1, _MOST_WORKERS, args.count) if args.device in ("auto", "cpu") else 1
+    free: SimpleQueue[tuple[FramePredictor, FramePredictor]] = SimpleQueue()
+    for pair in _open(args, stack, workers):
+        free.put(pair)
+
+    def score_one(number: int) -> "ClipScores":
+        pair = free.get()
+        try:
+            return score_clip(simulated_clip(pictures, number, args.size, args.seed), *pair)
+        finally:
+            free.put(pair)
+
+    threads = max(1, torch.get_num_threads() // workers)
+    pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads,)))
+    return pool.map(score_one, range(args.count))
+
+
+def _score_simulated(args: argparse.Namespace, stack: ExitStack) -> None:
+    from demoire.evaluate_clips import steadiness, summarise_clips
     from demoire.pairs import list_pictures
     from demoire.training.manifest import held_out_folder
 
     pictures = list_pictures(args.content or held_out_folder())
     _say(args, table.line(table.CLIP_HEAD))
     scores = []
-    for clip in simulated_clips(pictures, args.count, args.size, args.seed):
-        scores.append(score_clip(clip, model, cnn))
-        _say(args, "\n".join(table.clip_lines(scores[-1])))
+    for score in _score_clips(args, list(pictures), stack):
+        scores.append(score)
+        _say(args, "\n".join(table.clip_lines(score)))
     summary, ratio = asdict(summarise_clips(scores)), steadiness(scores)
     if args.json:
         found = {**_facts(args), "clips": table.clips_json(scores), "unsteadiness_ratio": ratio, "summary": summary}
