@@ -1,5 +1,6 @@
 """The training loop of a recurrent network, on clips."""
 
+import copy
 from collections.abc import Callable
 from itertools import count
 
@@ -24,7 +25,7 @@ SPARE = 2
 
 
 class SequenceTrainer(Trainer):
-    """A training whose data are clips; the network's CNN is a trained one and stays as it is."""
+    """A training whose data are clips; the network's CNN begins as a trained one."""
 
     def __init__(self, preset: Preset, options: TrainOptions) -> None:
         if options.init is None:
@@ -39,7 +40,7 @@ class SequenceTrainer(Trainer):
         assert isinstance(self.model, Recurrent)
         whole = any(name.startswith("cnn.") for name in weights)
         (self.model if whole else self.model.cnn).load_state_dict(weights)
-        self.model.cnn.requires_grad_(False)
+        self._before = copy.deepcopy(self.model.cnn).requires_grad_(False).eval()
 
     @property
     def _task(self) -> Remembering:
@@ -85,10 +86,10 @@ class SequenceTrainer(Trainer):
         return float(loss.detach())
 
     def validate(self) -> float:
-        """The gain (dB) of the averaged weights over the CNN on held-out clips."""
+        """The gain (dB) of the averaged weights over the CNN that it began with on held-out clips."""
         if self._clips is None:
             self._clips = self._render_validation()
-        return gain_over_cnn(self.average, self._clips)
+        return gain_over_cnn(self.average, self._clips, self._before)
 
     def _render_validation(self) -> list[Clips]:
         """Clips that show moire at all."""
