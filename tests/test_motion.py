@@ -72,11 +72,27 @@ def test_large_frames_are_reduced_and_motion_is_told_in_their_own_pixels() -> No
     assert motion is not None and corner_error(motion.matrix, true, 900, 1500) < 0.5
 
 
-def test_frames_of_different_things_and_blank_ones_have_no_motion() -> None:
+def test_frames_of_different_things_have_no_motion() -> None:
     assert estimate_motion(texture(192, 256), texture(192, 256, 9)) is None
-    assert estimate_motion(torch.full((1, 3, 64, 64), 0.5), torch.full((1, 3, 64, 64), 0.5)) is None
     tiny = torch.rand(1, 3, 16, 16)
     assert estimate_motion(tiny, torch.rand(1, 3, 16, 16)) is None
+
+
+def test_where_next_to_nothing_is_shown_the_camera_is_taken_to_stand_still() -> None:
+    blank = torch.full((1, 3, 192, 256), 0.5)
+    still = estimate_motion(blank, blank)
+    assert still is not None and torch.allclose(still.matrix, torch.eye(3, dtype=torch.float64))
+    noise = [0.01 * torch.randn(1, 3, 192, 256, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2)]
+    found = estimate_motion(blank + noise[0], blank + noise[1])
+    assert found is not None and corner_error(found.matrix, torch.eye(3, dtype=torch.float64), 192, 256) < 2
+
+
+def test_bands_that_move_otherwise_are_not_followed() -> None:
+    content, x = 0.5 + 0.12 * (texture(192, 256) - 0.5), torch.arange(256.0)
+    true = homography((1.5, -0.75), 0, 1, 0, 192, 256)
+    bands = [0.015 * torch.sin(2 * torch.pi * (x + moved) / 34) for moved in (0, 9)]
+    found = estimate_motion(content + bands[0], warp(content, true[None]) + bands[1])
+    assert found is not None and corner_error(found.matrix, true, 192, 256) < 0.6
 
 
 def test_warping_by_whole_pixels_is_exact_and_knows_what_was_seen() -> None:

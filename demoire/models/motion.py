@@ -14,8 +14,12 @@ SHORTEST = 40  # the coarsest level has a short side of at least half as much
 STEPS = 12  # of Gauss and Newton at each level
 SETTLED = 0.002  # a step that moves no corner by more pixels ends a level
 GRAIN = 64  # corners move by whole parts of so many to a pixel: rounding errors of tiles are to change nothing
-LIKE = 0.35  # correlation of what both frames show; below it they show different things
-BLANK = 0.3 / 255  # a band-passed picture with a deviation below this has nothing to go by
+LIKE = 0.35  # correlation of what both frames show; below it they show different things, or next to nothing
+UNLIKE = 6 / 255  # in coarse tones; what differs by less may be kept where there is nothing to go by
+# How far a hand moves a camera between two frames, in halves of the longer side: shift, turn and scale, perspective.
+_SHIFT, _LINEAR, _PERSPECTIVE = 0.03, 0.006, 0.002
+_HAND = (_LINEAR, _LINEAR, _SHIFT, _LINEAR, _LINEAR, _SHIFT, _PERSPECTIVE, _PERSPECTIVE)
+_TOGETHER = 300.0  # so many pixels of a frame differ as one where moire is left
 _ROBUST = 1.5  # differences larger than so many times the typical one count less
 
 
@@ -34,27 +38,29 @@ class Motion:
 
 @torch.no_grad()
 def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
-    """The homography from the present frame to the former one; None where they show different things, or nothing.
+    """The homography from the present frame to the former one; None where they show different things.
 
     Inverse compositional alignment (Baker and Matthews, Lucas-Kanade 20 Years On, IJCV 2004) of band-passed luma, from
-    coarse to fine, with weights that spare what moves on its own; begun by the shift that phase correlation finds.
+    coarse to fine, with weights that spare what moves on its own; begun by the shift that phase correlation finds. The
+    likeliest motion is taken by what a hand does, not the best fit: where the frames show little, what moire is left
+    would be followed.
 
     Args:
         former, present: (1, 3, H, W) in [0, 1], of one size; moire should be removed from both, since it moves, too.
     """
     levels = _pyramid(former, present)
-    if min(float(picture.std()) for picture in levels[-1]) < BLANK:
-        return None
     height, width = levels[-1][0].shape[-2:]
+    together = _TOGETHER * (width / former.shape[-1]) ** 2
     matrices = [torch.eye(3, dtype=torch.float64), _shift(*levels[-1])]
-    found = [_refine(*levels[-1], matrix) for matrix in matrices]
+    found = [_refine(*levels[-1], matrix, together) for matrix in matrices]
     matrix, likeness = max(found, key=lambda one: one[1])
     for pair in reversed(levels[:-1]):
         new_height, new_width = pair[0].shape[-2:]
         matrix = _resized(matrix, new_width / width, new_height / height)
         height, width = new_height, new_width
-        matrix, likeness = _refine(*pair, matrix)
-    if likeness < LIKE or not _plausible(matrix, height, width):
+        matrix, likeness = _refine(*pair, matrix, _TOGETHER * (width / former.shape[-1]) ** 2)
+    coarse = F.avg_pool2d(former - present, min(8, *former.shape[-2:])).abs().mean()
+    if (likeness < LIKE and float(coarse) > UNLIKE) or not _plausible(matrix, height, width):
         return None
     matrix = _resized(matrix, former.shape[-1] / width, former.shape[-2] / height)
     return Motion(_grained(matrix, former.shape[-2], former.shape[-1]), likeness)
@@ -155,7 +161,7 @@ def _banded(pictures: Tensor) -> Tensor:
         return values
 
     least = min(pictures.shape[-2:])
-    fine, coarse = smooth(pictures, 1), smooth(pictures, min(6, (least - 1) // 2))
+    fine, coarse = smooth(pictures, 1), smooth(pictures, min(2, (least - 1) // 2))
     difference = fine - coarse
     return difference / (smooth(difference.abs(), min(8, (least - 1) // 2)) + 2 / 255)
 
@@ -174,11 +180,13 @@ def _shift(former: Tensor, present: Tensor) -> Tensor:
     return matrix
 
 
-def _refine(former: Tensor, present: Tensor, matrix: Tensor) -> tuple[Tensor, float]:
-    """Moves ``matrix`` until both agree best; and their correlation then."""
+def _refine(former: Tensor, present: Tensor, matrix: Tensor, together: float) -> tuple[Tensor, float]:
+    """Moves ``matrix`` to the likeliest one, errors of so many pixels being ``together``; and the correlation then."""
     height, width = present.shape[-2:]
     descent = _steepest(present)
     corners = _corners(height, width)
+    rare = max(1.0, together) / torch.tensor(_HAND, dtype=torch.float64).square()
+    middle = _middle(height, width)
     for _ in range(STEPS):
         matrices = matrix[None]
         seen = seen_before(matrices, height, width, present)
@@ -186,9 +194,11 @@ def _refine(former: Tensor, present: Tensor, matrix: Tensor) -> tuple[Tensor, fl
         size = error.abs()[seen > 0].median() if seen.any() else error.new_tensor(1.0)
         weight = (seen / (1 + (error / (_ROBUST * size + 1e-3)).square())).flatten()
         weighted = descent * weight[:, None]
-        normal = (weighted.T @ descent).double()
-        normal.diagonal().add_(normal.diagonal().mean().clamp(min=1e-9) * 1e-6)
-        step = torch.linalg.solve(normal, (weighted.T @ error.flatten()).double()).cpu()
+        held = rare * float(1.48 * size + 1e-3) ** 2
+        normal = (weighted.T @ descent).double().cpu() + torch.diag(held)
+        moved_so_far = middle @ matrix @ torch.linalg.inv(middle)
+        parameters = (moved_so_far / moved_so_far[2, 2] - torch.eye(3)).flatten()[:8]
+        step = torch.linalg.solve(normal, (weighted.T @ error.flatten()).double().cpu() + held * parameters)
         change = _increment(step, height, width)
         matrix = matrix @ torch.linalg.inv(change)
         matrix = matrix / matrix[2, 2]
@@ -218,12 +228,17 @@ def _steepest(picture: Tensor) -> Tensor:
 
 def _increment(step: Tensor, height: int, width: int) -> Tensor:
     """The small homography of these eight parameters, in pixels."""
-    half = max(height, width) / 2
     small = torch.eye(3, dtype=torch.float64) + torch.cat([step, step.new_zeros(1)]).view(3, 3)
-    change = torch.tensor([[1 / half, 0, -(width - 1) / 2 / half], [0, 1 / half, -(height - 1) / 2 / half], [0, 0, 1]])
-    change = change.double()
-    moved: Tensor = torch.linalg.inv(change) @ small @ change
+    middle = _middle(height, width)
+    moved: Tensor = torch.linalg.inv(middle) @ small @ middle
     return moved
+
+
+def _middle(height: int, width: int) -> Tensor:
+    """From pixels to coordinates of about -1 to 1."""
+    half = max(height, width) / 2
+    rows = [[1 / half, 0, -(width - 1) / 2 / half], [0, 1 / half, -(height - 1) / 2 / half], [0, 0, 1]]
+    return torch.tensor(rows, dtype=torch.float64)
 
 
 def _likeness(former: Tensor, present: Tensor, matrix: Tensor) -> float:
