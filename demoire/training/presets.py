@@ -106,11 +106,11 @@ PRESETS: Mapping[str, Preset] = {
         pool_slots=240,
         pool_size=256,
         summary=(
-            ("en", "For clips and bursts: a recurrent network that remembers former frames; one photo is as from a CNN."),
+            ("en", "For clips and bursts: a recurrent network that remembers frames; one photo is as from a CNN."),
             ("zh-CN", "适合视频和连拍：记住前几帧的循环网络；单张照片等同于 CNN。"),
         ),
         limits=(
-            "On one photo it does what a CNN does, its own, which was also trained on compressed video; it needs a clip.",
+            "On one photo it does what a CNN does (its own, trained on video, too); it needs a clip or 2-10 photos.",
             "What moves on its own is restored from its present frame alone.",
             "Bands that move with the content stay: then the past shows the same bands.",
         ),
