@@ -34,22 +34,23 @@ class Clips:
 class Remembering:
     """Frame after frame to clean image; alignments are the true ones with small errors, as estimates have.
 
-    The CNN goes on learning, too, each frame by itself: it was trained on photos and has seen no video compression.
+    The CNN may go on learning, too, each frame by itself: it was trained on photos and has seen no video compression.
 
     Attributes:
         loss_name: one of ``losses.LOSSES``, of every frame but the first, and of what the CNN makes of some.
-        looks: of how many frames of each clip; more cost more time.
+        looks: of how many frames of each clip; more cost more time. With none the CNN stays as it is.
         steadiness: weight of the difference of a restored frame from the one before, moved as the camera moved, beyond
             that of the targets: what flickers is seen.
-        errors: deviations of the alignment in pixels; one is drawn for each clip.
+        errors: deviations of the alignment in pixels; one is drawn for each clip. They do not add up over the frames,
+            since each frame is laid over all that is remembered.
         repeated: share of clips that show one photo again and again, which teaches refinement.
         steps: of refinement on a single photo.
     """
 
     loss_name: str = "psnr"
-    looks: int = 2
+    looks: int = 0
     steadiness: float = 1.0
-    errors: tuple[float, ...] = (0.03, 0.1, 0.4)
+    errors: tuple[float, ...] = (0.02, 0.05, 0.15)
     repeated: float = 0.08
     steps: int = 3
     figure: str = "gain over the CNN (dB)"
@@ -78,10 +79,14 @@ class Remembering:
         between = LOSSES[self.loss_name](restored[:, later].flatten(0, 1), clips.clean[:, later].flatten(0, 1))
         error = restored - clips.clean
         change = (error[:, 1:] - error[:, :-1]).abs().mean()
+        total = between + self.steadiness * change
+        return total + self._by_itself(model, clips) if self.looks else total
+
+    def _by_itself(self, model: Recurrent, clips: Clips) -> Tensor:
+        """The loss of what the CNN makes of some frames."""
         chosen = torch.randperm(clips.moire.shape[1])[: self.looks]
         alone = model.look(clips.moire[:, chosen].flatten(0, 1)).float()
-        by_itself = LOSSES[self.loss_name](alone, clips.clean[:, chosen].flatten(0, 1))
-        return between + by_itself + self.steadiness * change
+        return LOSSES[self.loss_name](alone, clips.clean[:, chosen].flatten(0, 1))
 
     def _varied(self, clips: Clips) -> Clips:
         chosen = torch.rand(len(clips.moire)) < self.repeated
@@ -100,7 +105,7 @@ class Remembering:
         size = torch.tensor(self.errors)[torch.randint(len(self.errors), (count,))]
         error = torch.randn(count, matrices.shape[1], 2) * size[:, None, None]
         wrong = matrices.clone()
-        wrong[:, :, :2, 2] += error.to(matrices)
+        wrong[:, 1:, :2, 2] += (error[:, 1:] - error[:, :-1]).to(matrices)
         return wrong
 
 
