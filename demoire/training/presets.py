@@ -106,11 +106,11 @@ PRESETS: Mapping[str, Preset] = {
         pool_slots=240,
         pool_size=256,
         summary=(
-            ("en", "For clips and bursts: a recurrent network that remembers frames; one photo is as from a CNN."),
-            ("zh-CN", "适合视频和连拍：记住前几帧的循环网络；单张照片等同于 CNN。"),
+            ("en", "For clips and bursts: a recurrent network that remembers frames; one photo is as from the CNN."),
+            ("zh-CN", "适合视频和连拍：记住前几帧的循环网络；单张照片与 CNN 相同。"),
         ),
         limits=(
-            "On one photo it does what a CNN does (its own, trained on video, too); it needs a clip or 2-10 photos.",
+            "On one photo it does what the CNN does; it needs a clip or 2-10 photos of the same.",
             "What moves on its own is restored from its present frame alone.",
             "Bands that move with the content stay: then the past shows the same bands.",
         ),
