@@ -133,6 +133,7 @@ class Stub:
     faults: Faults = field(default_factory=Faults)
     address: str = ""
     requests: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
+    sending: set[int] = field(default_factory=set)
 
     def asked(self, method: str = "") -> list[str]:
         """The paths that were asked for."""
@@ -215,8 +216,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Accept-Ranges", "bytes")
         self.end_headers()
         if body:
+            self.stub.sending.add(id(self))
             with contextlib.suppress(OSError):
                 self._body(data[start:])
+            self.stub.sending.discard(id(self))
 
     def _body(self, data: bytes) -> None:
         faults = self.stub.faults
@@ -227,12 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data[: len(data) // 2])
             self.close_connection = True
             return
-        place = 0
-        while place < len(data):
-            faults = self.stub.faults  # a drip may be turned off on the way
-            step = 1 if faults.drip else 1 << 14
+        step = 1 if faults.drip else 1 << 14
+        for place in range(0, len(data), step):
             self.wfile.write(data[place : place + step])
-            place += step
             if faults.drip or faults.pause:
                 self.wfile.flush()
                 time.sleep(faults.drip or faults.pause)

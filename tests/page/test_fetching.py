@@ -71,8 +71,11 @@ def test_a_model_is_fetched_when_it_is_picked(
     assert stub.asked("GET"), "it is on its way"
     visitor.page.click("#cancel")
     visitor.reach("cancelled")
+    while stub.sending and time.monotonic() < end:
+        visitor.page.wait_for_timeout(50)
+    assert not stub.sending, "a cancelled download ends"
     stub.faults = Faults()
-    visitor.restore()  # by what was on its way, if that has not been told to end yet, or by a new download
+    visitor.restore()
     facts = visitor.page.locator(".runs").inner_text()
     assert "GAN far" in facts and "from the Hub" in facts and "cached" not in facts
     file = visitor.download(tmp_path)
