@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -35,6 +36,8 @@ from demoire.errors import OutputError, WeightsError
 Tell = Callable[[Mapping[str, Any]], None]
 #: How often progress is told, in bytes; the client's own 10 MB would be one step for most models.
 _STEP = 1 << 16
+#: Seconds until it is interrupted again, if it is still there; cleaning up takes less.
+_AGAIN = 3.0
 
 
 def cached_file(repo: str, revision: str, name: str, cache: Path | None) -> Path | None:
@@ -131,10 +134,12 @@ def _failure(error: BaseException) -> tuple[str, str]:
 def _stop_with_input() -> None:
     sys.stdin.read()
     main_thread = threading.main_thread().ident
-    if hasattr(signal, "pthread_kill") and main_thread:
-        signal.pthread_kill(main_thread, signal.SIGINT)  # also ends a call that waits for the network
-    else:
-        _thread.interrupt_main()
+    while True:  # an interruption that comes while an object is destroyed is lost
+        if hasattr(signal, "pthread_kill") and main_thread:
+            signal.pthread_kill(main_thread, signal.SIGINT)  # also ends a call that waits for the network
+        else:
+            _thread.interrupt_main()
+        time.sleep(_AGAIN)
 
 
 def main() -> int:
