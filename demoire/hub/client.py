@@ -150,6 +150,7 @@ def main() -> int:
         print(json.dumps(event), file=output, flush=True)
 
     order = json.loads(sys.stdin.readline())
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     threading.Thread(target=_stop_with_input, daemon=True).start()
     constants.DOWNLOAD_CHUNK_SIZE = _STEP
     tell({"event": "ready"})
