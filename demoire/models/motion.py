@@ -50,15 +50,14 @@ def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
     """
     levels = _pyramid(former, present)
     height, width = levels[-1][0].shape[-2:]
-    together = _TOGETHER * (width / former.shape[-1]) ** 2
     matrices = [torch.eye(3, dtype=torch.float64), _shift(*levels[-1])]
-    found = [_refine(*levels[-1], matrix, together) for matrix in matrices]
+    found = [_refine(*levels[-1], matrix, width / former.shape[-1]) for matrix in matrices]
     matrix, likeness = max(found, key=lambda one: one[1])
     for pair in reversed(levels[:-1]):
         new_height, new_width = pair[0].shape[-2:]
         matrix = _resized(matrix, new_width / width, new_height / height)
         height, width = new_height, new_width
-        matrix, likeness = _refine(*pair, matrix, _TOGETHER * (width / former.shape[-1]) ** 2)
+        matrix, likeness = _refine(*pair, matrix, width / former.shape[-1])
     coarse = F.avg_pool2d(former - present, min(8, *former.shape[-2:])).abs().mean()
     if (likeness < LIKE and float(coarse) > UNLIKE) or not _plausible(matrix, height, width):
         return None
@@ -180,13 +179,15 @@ def _shift(former: Tensor, present: Tensor) -> Tensor:
     return matrix
 
 
-def _refine(former: Tensor, present: Tensor, matrix: Tensor, together: float) -> tuple[Tensor, float]:
-    """Moves ``matrix`` to the likeliest one, errors of so many pixels being ``together``; and the correlation then."""
+def _refine(former: Tensor, present: Tensor, matrix: Tensor, scale: float) -> tuple[Tensor, float]:
+    """Moves ``matrix`` to the likeliest one, and the correlation then; ``scale``: of these pictures to the frames."""
     height, width = present.shape[-2:]
     descent = _steepest(present)
     corners = _corners(height, width)
-    rare = max(1.0, together) / torch.tensor(_HAND, dtype=torch.float64).square()
-    middle = _middle(height, width)
+    rare = max(1.0, _TOGETHER * scale**2) / torch.tensor(_HAND, dtype=torch.float64).square()
+    half = max(height, width) / 2
+    to_pixels = placed((width - 1) / 2, (height - 1) / 2, half, half)  # from coordinates of about -1 to 1
+    to_halves = torch.linalg.inv(to_pixels)
     for _ in range(STEPS):
         matrices = matrix[None]
         seen = seen_before(matrices, height, width, present)
@@ -196,10 +197,9 @@ def _refine(former: Tensor, present: Tensor, matrix: Tensor, together: float) ->
         weighted = descent * weight[:, None]
         held = rare * float(1.48 * size + 1e-3) ** 2
         normal = (weighted.T @ descent).double().cpu() + torch.diag(held)
-        moved_so_far = middle @ matrix @ torch.linalg.inv(middle)
-        parameters = (moved_so_far / moved_so_far[2, 2] - torch.eye(3)).flatten()[:8]
+        parameters = (in_other_pixels(matrix, to_pixels) - torch.eye(3)).flatten()[:8]
         step = torch.linalg.solve(normal, (weighted.T @ error.flatten()).double().cpu() + held * parameters)
-        change = _increment(step, height, width)
+        change = in_other_pixels(torch.eye(3) + torch.cat([step, step.new_zeros(1)]).view(3, 3), to_halves)
         matrix = matrix @ torch.linalg.inv(change)
         matrix = matrix / matrix[2, 2]
         moved = corners @ change.T
@@ -224,21 +224,6 @@ def _steepest(picture: Tensor) -> Tensor:
     inward = -(across * x + down * y)
     columns = [across * x, across * y, across, down * x, down * y, down, inward * x, inward * y]
     return torch.stack(columns, 1)
-
-
-def _increment(step: Tensor, height: int, width: int) -> Tensor:
-    """The small homography of these eight parameters, in pixels."""
-    small = torch.eye(3, dtype=torch.float64) + torch.cat([step, step.new_zeros(1)]).view(3, 3)
-    middle = _middle(height, width)
-    moved: Tensor = torch.linalg.inv(middle) @ small @ middle
-    return moved
-
-
-def _middle(height: int, width: int) -> Tensor:
-    """From pixels to coordinates of about -1 to 1."""
-    half = max(height, width) / 2
-    rows = [[1 / half, 0, -(width - 1) / 2 / half], [0, 1 / half, -(height - 1) / 2 / half], [0, 0, 1]]
-    return torch.tensor(rows, dtype=torch.float64)
 
 
 def _likeness(former: Tensor, present: Tensor, matrix: Tensor) -> float:

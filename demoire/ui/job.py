@@ -14,7 +14,7 @@ from demoire.hub import Fetching
 from demoire.picture import Picture
 from demoire.restore import Restored, RestoreOptions, TileDone, restore
 from demoire.ui.views import Views
-from demoire.ui.visits import Result, Visit, Work
+from demoire.ui.visits import Result, Visit, Work, facts_of
 
 if TYPE_CHECKING:
     from demoire.loading import ModelCache
@@ -153,8 +153,7 @@ class Job:
 
     def _finish(self, branch: "Branch", restored: Restored) -> None:
         done = replace(restored, seconds=branch.seconds)
-        facts = {name: getattr(done, name) for name in ("origin", "device", "dtype", "tiles", "seconds", "photos")}
-        run = replace(branch.result.run, **facts)
+        run = replace(branch.result.run, **facts_of(done))
         self._visit.finish_result(self._work, branch.result, run, done if run.box is None else None)
 
     def _progress(self) -> Progress:

@@ -17,7 +17,7 @@ from demoire.picture import Limits, Picture, Samples
 from demoire.shares import Bundle, Draft, DraftPane, Library, Receipt, SharedPane
 from demoire.ui.outcomes import Compared, moire_facts
 from demoire.ui.views import View, Views
-from demoire.ui.visits import Work
+from demoire.ui.visits import Work, facts_of
 
 #: How many opened links, and how many bytes of their views, are kept; the least recently asked for go first.
 MOST_OPEN = 24
@@ -79,9 +79,8 @@ class Links:
         panes = []
         for number, outcome in enumerate(compared.outcomes, start=1):
             done = outcome.restored
-            facts = (done.origin, done.device, done.dtype, done.tiles, done.seconds)
-            said = {"looks_clean": outcome.looks_clean, "photos": done.photos, **moire_facts(compared.moire)}
-            run = Run(done.model, outcome.model.family, *facts, revision=outcome.model.revision, **said)
+            said = {"looks_clean": outcome.looks_clean, **facts_of(done), **moire_facts(compared.moire)}
+            run = Run(done.model, outcome.model.family, revision=outcome.model.revision, **said)
             panes.append(_result(f"result-{number}", done.picture, run, outcome.model, outcome.figures))
         photo, truth = compared.photo, compared.truth
         if with_original:

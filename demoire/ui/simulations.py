@@ -21,6 +21,7 @@ from demoire.simulate.settings import ShotSettings, parameters_of
 from demoire.ui.jobs import PATIENCE, Desk, Started, Waiting
 from demoire.ui.texts import error_texts
 from demoire.ui.views import View
+from demoire.ui.visits import facts_of
 
 if TYPE_CHECKING:
     from demoire.reference import Truth
@@ -138,8 +139,7 @@ class Studio:
             return replace(failed, run=run, arrived=(), state="failed", problem=error_texts(error))
         if restored is None:
             return None
-        facts = {name: getattr(restored, name) for name in ("origin", "device", "dtype", "tiles", "seconds", "photos")}
-        return replace(self._pane(key, "result", restored.picture, truth), run=replace(run, **facts))
+        return replace(self._pane(key, "result", restored.picture, truth), run=replace(run, **facts_of(restored)))
 
     def _pane(self, key: str, role: Role, picture: Picture, truth: "Truth | None") -> Pane:
         view = self._desk.views.add(picture, self.folder)

@@ -5,7 +5,7 @@ import tempfile
 from collections import deque
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from demoire.comparison import Box, Comparison, File, Overlay, Pane, Run, State
 from demoire.detect import Moire
@@ -295,6 +295,11 @@ class Visit:
         if result.download is not None:
             self._files.withdraw(result.download.file)
         self._old += [result.view, *([result.patches.view] if result.patches else [])]
+
+
+def facts_of(restored: Restored) -> dict[str, Any]:
+    """What a ``Run`` tells of how a result came about."""
+    return {name: getattr(restored, name) for name in ("origin", "device", "dtype", "tiles", "seconds", "photos")}
 
 
 def _with_moire(run: Run, moire: Moire | None) -> Run:
