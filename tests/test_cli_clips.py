@@ -62,6 +62,13 @@ def test_a_folder_becomes_a_clip_where_a_clip_is_asked_for(weights: Path, tmp_pa
     assert len(list((tmp_path / "out").glob("*_demoired.png"))) == 3
 
 
+@pytest.mark.parametrize("rate", ["0", "241", "-5", "1/0", "fast"])
+def test_a_rate_that_no_clip_has_is_refused(rate: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["restore", str(tmp_path), "-o", str(tmp_path / "out.mp4"), f"--rate={rate}"])
+    assert f"must be a number above 0 and at most 240, not {rate}" in capsys.readouterr().err
+
+
 def test_an_animation_as_a_photo(weights: Path, tmp_path: Path) -> None:
     make_clip(tmp_path / "clip.gif", Clip(frames=3))
     assert restore(weights, tmp_path / "clip.gif", "-o", tmp_path / "out.png") == 0

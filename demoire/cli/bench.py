@@ -8,6 +8,7 @@ from pathlib import Path
 
 from demoire.bench import BenchOptions, Cost, measure
 from demoire.catalog import WEIGHTS
+from demoire.cli.clips import frame_rate
 from demoire.clips.bench import ClipBenchOptions, ClipCost, measure_clips
 from demoire.errors import DemoireError
 from demoire.page_bench import PageCost, PageOptions, measure_page
@@ -44,13 +45,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="instead of photos: clips of these lengths, 1080p, handed back by the model as they are",
     )
+    parser.add_argument(
+        "--rate",
+        type=frame_rate,
+        default=ClipBenchOptions.rate,
+        metavar="FPS",
+        help="frames a second of the clips (default %(default)s)",
+    )
     parser.add_argument("--json", action="store_true")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measures and prints."""
     if args.clips:
-        costs = measure_clips(ClipBenchOptions(tuple(args.clips)))
+        costs = measure_clips(ClipBenchOptions(tuple(args.clips), rate=args.rate))
         print(json.dumps([asdict(cost) for cost in costs]) if args.json else clip_table(costs))
         return 0
     if args.page:

@@ -29,14 +29,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that concern clips."""
     parser.add_argument("--max-seconds", type=float, default=_SECONDS, metavar="S", help="refuse longer clips")
     parser.add_argument(
-        "--rate", type=_rate, metavar="FPS", help="frames a second of a ZIP or folder of pictures (default: 12)"
+        "--rate", type=frame_rate, metavar="FPS", help="frames a second of a ZIP or folder of pictures (default: 12)"
     )
 
 
-def _rate(text: str) -> Fraction:
-    value = Fraction(text)
+def frame_rate(text: str) -> Fraction:
+    """Frames a second as an argument: a number such as 25 or 30000/1001."""
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(0)
     if not 0 < value <= 240:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 240, not {text}")
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and at most 240, not {text}")
     return value
 
 
