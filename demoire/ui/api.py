@@ -1,22 +1,24 @@
 """What programs may call on the page, through gradio_client: the only endpoints that are open."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from demoire.burst import Burst, restore_burst
 from demoire.catalog import RESTORING, ModelEntry
 from demoire.detect import DETECTOR, detect
 from demoire.errors import DemoireError, UnknownNameError
+from demoire.hub import Fetching
 from demoire.images import encode, output_kind, output_name
 from demoire.opinions import Opinions
 from demoire.picture import Picture
-from demoire.restore import Restored, RestoreOptions, restore
+from demoire.restore import Restored, RestoreOptions, TileDone, restore
 from demoire.ui.handlers import MOST_MODELS, uploaded_file
 from demoire.ui.jobs import PATIENCE, Desk
 from demoire.ui.lane import Ticket
@@ -24,6 +26,12 @@ from demoire.ui.outcomes import Compared, Outcome, judged, moire_facts
 from demoire.ui.restore_tab import DEVICE_LANE, WAITING
 from demoire.ui.share_routes import public_base
 from demoire.ui.texts import LANGUAGES, TEXTS, error_texts
+
+if TYPE_CHECKING:
+    from demoire.loading import ModelCache
+
+#: Restores something by the model of the options.
+_Restoring = Callable[[RestoreOptions, "ModelCache"], Generator[Fetching | TileDone | Restored, None, None]]
 
 
 def build(desk: Desk, models: Mapping[str, ModelEntry]) -> None:
@@ -41,6 +49,10 @@ def build(desk: Desk, models: Mapping[str, ModelEntry]) -> None:
     opened("restore", calls.restore, [photo, first, kind], [file, facts])
     opened("compare", calls.compare, [photo, first, reference, language], [sheet, files, facts])
     opened("share", calls.share, [photo, first, gr.Checkbox(True, visible=False)], facts)
+    if able := [name for name, entry in restoring.items() if entry.remembers]:
+        photos = gr.File(visible=False, file_count="multiple")
+        remembering, chosen = gr.Textbox(able[0], visible=False), gr.Number(visible=False)
+        opened("burst", calls.burst, [photos, remembering, chosen, kind], [file, facts])
     if DETECTOR in models:
         opened("detect", calls.detect, [photo], facts)
 
@@ -78,19 +90,34 @@ class _Calls:
         """
         try:
             entry, picture = self._model(model), self._picture(photo)
-            chosen = output_kind(picture, kind)
-            compared = self._compared(picture, [entry], None)
-            (outcome,) = compared.outcomes
-            path = _folder() / output_name(picture.name, chosen)
-            notices = encode(outcome.restored.picture, path, chosen)
+            return self._single(picture, entry, partial(restore, picture), kind)
         except DemoireError as error:
             raise _told(error) from error
-        facts = outcome.facts() | moire_facts(compared.moire)
-        facts["notices"] += [notice.text for notice in notices]
-        return str(path), facts
+
+    def burst(
+        self, photos: list[str] | None, model: str, chosen: float | None = None, kind: str = "auto"
+    ) -> tuple[str, dict[str, Any]]:
+        """Makes one better photo of several of one screen.
+
+        Args:
+            photos: 2 to 10 picture files.
+            model: id of a model that remembers (family rnn).
+            chosen: which of the photos becomes better, from 1; None: the last.
+            kind: of the file that comes back: "auto" (as the chosen photo, or PNG), "png" or "jpg".
+
+        Returns:
+            As ``restore``; ``photos`` tells of how many the picture is made, ``notices`` of those that were left out.
+        """
+        try:
+            entry, files = self._remembering(model), [self._file(photo) for photo in photos or (None,)]
+            best = self._desk.decode(files.pop(_place(chosen, len(files)) - 1))
+            burst = Burst(best, tuple(partial(self._desk.decode, file) for file in files))
+            return self._single(best, entry, partial(restore_burst, burst), kind)
+        except DemoireError as error:
+            raise _told(error) from error
 
     def compare(
-        self, photo: str, models: str, reference: str | None, language: str
+        self, photo: str, models: str, reference: str | None = None, language: str = LANGUAGES[0]
     ) -> tuple[str, list[str], dict[str, Any]]:
         """Restores a photo by several models and compares them.
 
@@ -156,6 +183,19 @@ class _Calls:
             raise _told(error) from error
         return {name: getattr(found, name) for name in ("probability", "strength", "area", "found", "level", "seconds")}
 
+    def _single(
+        self, photo: Picture, model: ModelEntry, restoring: _Restoring, kind: str
+    ) -> tuple[str, dict[str, Any]]:
+        """One result as a file, and its facts."""
+        written = output_kind(photo, kind)
+        compared = self._judged(Compared(photo, [Outcome(model, self._restored(model, restoring))], None))
+        (outcome,) = compared.outcomes
+        path = _folder() / output_name(photo.name, written)
+        notices = encode(outcome.restored.picture, path, written)
+        facts = outcome.facts() | moire_facts(compared.moire)
+        facts["notices"] += [notice.text for notice in notices]
+        return str(path), facts
+
     def _compared(self, photo: Picture, entries: list[ModelEntry], reference: str | None) -> Compared:
         truth = None
         if reference:
@@ -164,31 +204,44 @@ class _Calls:
             truth = align(self._picture(reference), photo)
         outcomes = []
         for entry in entries:
-            restored = self._restored(photo, entry)
+            restored = self._restored(entry, partial(restore, photo))
             outcomes.append(Outcome(entry, restored, truth.score(restored.picture.pixels) if truth else {}))
+        return self._judged(Compared(photo, outcomes, truth))
+
+    def _judged(self, compared: Compared) -> Compared:
         with closing(self._desk.lane.ticket()) as ticket:
             _wait(ticket)
-            return judged(Compared(photo, outcomes, truth), Opinions(self._desk.loaded()))
+            return judged(compared, Opinions(self._desk.loaded()))
 
     def _model(self, name: str) -> ModelEntry:
         if name not in self._models:
             raise UnknownNameError.nearest("model", name, self._models)
         return self._models[name]
 
-    def _picture(self, path: str | None) -> Picture:
+    def _remembering(self, name: str) -> ModelEntry:
+        model = self._model(name)
+        if not model.remembers:
+            able = ", ".join(entry.id for entry in self._models.values() if entry.remembers)
+            raise DemoireError(f"The model '{name}' sees one photo at a time; choose one that takes several: {able}.")
+        return model
+
+    def _file(self, path: str | None) -> Path:
         file = uploaded_file(path)
         if file is None:
             raise gr.Error(TEXTS["error.not_uploaded"].en, print_exception=False)
-        return self._desk.decode(file)
+        return file
 
-    def _restored(self, picture: Picture, model: ModelEntry) -> Restored:
+    def _picture(self, path: str | None) -> Picture:
+        return self._desk.decode(self._file(path))
+
+    def _restored(self, model: ModelEntry, restoring: _Restoring) -> Restored:
         with closing(self._desk.loaded().fetch(model.id)) as downloads:
             for _ in downloads:
                 pass
         options = RestoreOptions(model=model.id, deadline=self._desk.settings.deadline)
         with closing(self._desk.lane.ticket()) as ticket:
             _wait(ticket)
-            with closing(restore(picture, options, self._desk.loaded())) as events:
+            with closing(restoring(options, self._desk.loaded())) as events:
                 for event in events:
                     if isinstance(event, Restored):
                         return event
@@ -197,6 +250,15 @@ class _Calls:
 
 def _told(error: DemoireError) -> gr.Error:
     return gr.Error(error_texts(error)["en"], print_exception=False)
+
+
+def _place(chosen: object, photos: int) -> int:
+    """Which of the photos is meant, from 1; whatever a program sent."""
+    if chosen is None:
+        return photos
+    if not isinstance(chosen, int | float) or not 1 <= chosen <= photos or chosen != int(chosen):
+        raise DemoireError(f"There are {photos} photos: chosen must be a whole number from 1 to {photos}.")
+    return int(chosen)
 
 
 def _wait(ticket: Ticket) -> None:

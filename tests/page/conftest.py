@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from photos import make_photos
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 from serving import ROOT, serving
 from visitors import DESKTOP, PATIENCE, Invite, Server, Visitor
 
-from tests.tiny import TINY_FIELDS, write_model
+from tests.test_burst import other_screen, shot
+from tests.tiny import TINY_FIELDS, write_model, write_recurrent
 
 FLAGS = (
     "--no-sandbox",
@@ -49,6 +51,35 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("server"), {"DEMOIRE_WEIGHTS": str(models)}) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def remembering_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a CNN that hands its input back, and "rnn", which remembers."""
+    from demoire.models import build_model
+
+    folder = tmp_path_factory.mktemp("models") / "weights"
+    needs = {"size_multiple": 4, "receptive_field": 40, "halo": 40, "tiling": True, "frames": 1, "dtype": "float32"}
+    write_model(folder, "cnn", build_model("unet", **TINY_FIELDS).state_dict(), needs)
+    write_recurrent(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def remembering_server(tmp_path_factory: pytest.TempPathFactory, remembering_models: Path) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("server"), {"DEMOIRE_WEIGHTS": str(remembering_models)}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three photos of one screen, then one of another, then one of another size."""
+    folder = tmp_path_factory.mktemp("shots")
+    pictures = [*(shot(number, 6) for number in range(3)), other_screen(), shot(4)[:-1]]
+    paths = [folder / f"shot {number}.png" for number in range(len(pictures))]
+    for path, picture in zip(paths, pictures, strict=True):
+        Image.fromarray(picture).save(path)
+    return paths
 
 
 @pytest.fixture

@@ -2,52 +2,25 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import inviting
 from looks import VIEWER, assert_shows
-from PIL import Image
 from playwright.sync_api import Browser
 from serving import ROOT, serving
 from visitors import PHONE, Invite, Server, Visitor
 
 from demoire.images import decode
-from tests.test_burst import other_screen, shot
-from tests.tiny import TINY_FIELDS, write_model, write_recurrent
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CNN that hands its input back, and a model that remembers."""
-    from demoire.models import build_model
-
-    folder = tmp_path_factory.mktemp("models") / "weights"
-    needs = {"size_multiple": 4, "receptive_field": 40, "halo": 40, "tiling": True, "frames": 1, "dtype": "float32"}
-    write_model(folder, "cnn", build_model("unet", **TINY_FIELDS).state_dict(), needs)
-    write_recurrent(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server"), {"DEMOIRE_WEIGHTS": str(weights)}) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def shots(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Three photos of one screen, then one of another, then one of another size."""
-    folder = tmp_path_factory.mktemp("shots")
-    pictures = [*(shot(number, 6) for number in range(3)), other_screen(), shot(4)[:-1]]
-    paths = [folder / f"shot {number}.png" for number in range(len(pictures))]
-    for path, picture in zip(paths, pictures, strict=True):
-        Image.fromarray(picture).save(path)
-    return paths
+@pytest.fixture
+def server(remembering_server: Server) -> Server:
+    """The one that visitors come to."""
+    return remembering_server
 
 
 def give(visitor: Visitor, photos: list[Path]) -> None:
@@ -62,7 +35,7 @@ def facts(visitor: Visitor) -> list[str]:
 
 
 def test_photos_dropped_together_become_one_as_on_the_command_line(
-    visit: Invite, shots: list[Path], weights: Path, tmp_path: Path
+    visit: Invite, shots: list[Path], remembering_models: Path, tmp_path: Path
 ) -> None:
     visitor = visit()
     give(visitor, shots[:3])
@@ -77,7 +50,7 @@ def test_photos_dropped_together_become_one_as_on_the_command_line(
     assert "photos" not in said[1] and said[2].startswith("of 3 photos · ")
     file = visitor.download(tmp_path, f"{VIEWER} .cell[data-key=result-2] .take")
     command = [sys.executable, "-m", "demoire", "restore", *map(str, shots[:3]), "--burst", "--chosen", "1"]
-    command += ["--model", "rnn", "-o", str(tmp_path / "command.png"), "--weights", str(weights)]
+    command += ["--model", "rnn", "-o", str(tmp_path / "command.png"), "--weights", str(remembering_models)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=600)
     assert file.read_bytes() == (tmp_path / "command.png").read_bytes()
     assert_shows(visitor, "result-2", decode(file).pixels)
