@@ -57,12 +57,15 @@ def moving_clip(seed: int) -> Clip:
 def test_drawn_frames_lie_on_one_another(tmp_path: Path) -> None:
     pool = ClipPool(tmp_path, CONFIG)
     for number in range(2):
-        pool.write(number, moving_clip(number))
+        clip = moving_clip(number)
+        pool.write(number, clip, clip.moire / 2)
     rng = np.random.default_rng(0)
     still = []
     for _ in range(24):  # all eight orientations, forwards and backwards
-        moire, clean, steps = pool.draw(1, 3, 48, rng)
-        assert moire.shape == clean.shape == (1, 3, 3, 48, 48)
+        drawn = pool.draw(1, 3, 48, rng)
+        clean, steps = drawn.clean, drawn.to_previous
+        assert drawn.moire.shape == clean.shape == (1, 3, 3, 48, 48)
+        assert drawn.alone is not None and torch.allclose(drawn.alone, drawn.moire / 2, atol=1 / 255)
         assert steps.shape == (1, 3, 3, 3)
         assert steps.dtype == torch.float32
         assert torch.equal(steps[:, 0], torch.eye(3)[None])
@@ -93,15 +96,16 @@ def test_pool_is_filled_resumed_and_renewed(content: Path, tmp_path: Path) -> No
     pool = ClipPool(tmp_path, CONFIG)
     with pytest.raises(DataError, match="still empty"):
         pool.draw(1, 2, 32, np.random.default_rng(0))
-    config = SequenceConfig()
+    config, cnn = SequenceConfig(), torch.nn.Upsample(scale_factor=1)
     for limit in (1, 3):
-        fill_clip_pool(tmp_path, CONFIG, content, config, 0, limit)
+        fill_clip_pool(tmp_path, CONFIG, content, config, cnn, 0, limit)
         assert ClipPool(tmp_path, CONFIG).rendered == limit
     again = render_clip(ContentStore(content, "train"), config, (CONFIG.seed, 2), 4, 64, torch.device("cpu"))
     pool = ClipPool(tmp_path, CONFIG)
     assert np.array_equal(pool.to_previous[0], again.to_previous.numpy())  # clip 2 took the place of clip 0
     stored = torch.from_numpy(pool.clips[0, :, 0].copy()).permute(0, 3, 1, 2) / 255
     assert torch.allclose(stored, again.moire, atol=0.51 / 255)
+    assert np.allclose(pool.alone[0], pool.clips[0, :, 0] / 255, atol=1e-3)
     with pytest.raises(DataError, match="other settings"):
         ClipPool(tmp_path, ClipPoolConfig(slots=2, frames=5, size=64))
     with pytest.raises(DataError, match="clips of 4 frames of 64 pixels, not 5 of 64"):

@@ -160,7 +160,7 @@ def test_the_recurrent_architecture_in_tiles(weights: Path, monkeypatch: pytest.
     """Given the same motion: estimating it makes more of differences in the last digit than networks do."""
     torch.manual_seed(1)
     look = {"channels": [4, 4, 4], "encoder_blocks": [0, 0, 0], "decoder_blocks": [0, 0], "context_blocks": 0}
-    module = build_model("recurrent", look=look, hidden=4, channels=[4, 4, 4], blocks=[0, 0, 0]).eval()
+    module = build_model("recurrent", look=look, channels=[4, 4, 4], blocks=[0, 0, 0]).eval()
     with torch.no_grad():  # else it is the mean of all frames
         module.get_submodule("head").weight.normal_(std=0.02)
     entry = replace(load_catalog(weights)["tiny"], id="rnn", family="rnn")

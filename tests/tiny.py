@@ -111,7 +111,7 @@ def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Sample
 
 
 LOOK_FIELDS = {"channels": [4, 4, 4], "encoder_blocks": [0, 0, 0], "decoder_blocks": [0, 0], "context_blocks": 0}
-RECURRENT_FIELDS = {"look": LOOK_FIELDS, "hidden": 4, "channels": [4, 4, 4], "blocks": [0, 0, 0]}
+RECURRENT_FIELDS = {"look": LOOK_FIELDS, "channels": [4, 4, 4], "blocks": [0, 0, 0]}
 
 
 def write_recurrent(weights: Path, noise: float = 0.0) -> None:

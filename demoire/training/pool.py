@@ -151,7 +151,7 @@ class CapturePool(MappedPool):
         return pairs[0], pairs[1]
 
 
-def turned(images: NDArray[np.uint8], which: int) -> NDArray[np.uint8]:
+def turned(images: NDArray[T], which: int) -> NDArray[T]:
     """One of the eight orientations of (..., H, W, 3)."""
     quarters = np.rot90(images, which % 4, axes=(-3, -2))
     return np.ascontiguousarray(quarters[..., ::-1, :] if which >= 4 else quarters)

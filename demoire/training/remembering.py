@@ -1,7 +1,7 @@
 """What the recurrent network is trained for: each frame of a clip, by help of those before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,22 +23,30 @@ class Clips:
     Attributes:
         moire, clean: (N, T, 3, H, W) in [0, 1].
         to_previous: (N, T, 3, 3), from a frame's pixels (x, y, 1) to those of the frame before.
+        alone: (N, T, 3, H, W), what the CNN makes of ``moire``, where that is known already.
     """
 
     moire: Tensor
     clean: Tensor
     to_previous: Tensor
+    alone: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Clips":
+        """The same on ``device``."""
+        alone = None if self.alone is None else self.alone.to(device)
+        return Clips(self.moire.to(device), self.clean.to(device), self.to_previous.to(device), alone)
 
 
 @dataclass(frozen=True)
 class Remembering:
     """Frame after frame to clean image; alignments are the true ones with small errors, as estimates have.
 
-    The CNN may go on learning, too, each frame by itself: it was trained on photos and has seen no video compression.
+    The CNN stays as it is.
 
     Attributes:
-        loss_name: one of ``losses.LOSSES``, of every frame but the first, and of what the CNN makes of some.
-        looks: of how many frames of each clip; more cost more time. With none the CNN stays as it is.
+        loss_name: one of ``losses.LOSSES``, of the frames that are mixed.
+        mixed: how many frames in a row of each clip, the first left out, are restored; all others are only remembered,
+            since the state does not depend on what is restored.
         steadiness: weight of the difference of a restored frame from the one before, moved as the camera moved, beyond
             that of the targets: what flickers is seen.
         errors: deviations of the alignment in pixels; one is drawn for each clip. They do not add up over the frames,
@@ -48,7 +56,7 @@ class Remembering:
     """
 
     loss_name: str = "psnr"
-    looks: int = 0
+    mixed: int = 3
     steadiness: float = 1.0
     errors: tuple[float, ...] = (0.02, 0.05, 0.15)
     repeated: float = 0.08
@@ -68,25 +76,23 @@ class Remembering:
         """On single photos: the gain of the last of several steps over the CNN."""
         clips = [repeat(pair.moire, pair.clean, self.steps) for pair in captures]
         assert isinstance(model, Recurrent)
-        return gain_over_cnn(model, clips, model.cnn, self.steps - 1)
+        return gain_over_cnn(model, clips, self.steps - 1)
 
     def clip_loss(self, model: nn.Module, clips: Clips) -> Tensor:
         """The loss between restored frames and targets, and that of unsteadiness."""
         assert isinstance(model, Recurrent)
         clips = self._varied(clips)
-        restored, _ = unroll(model, clips.moire, self._misplaced(clips.to_previous))
-        later = slice(1, None)
-        between = LOSSES[self.loss_name](restored[:, later].flatten(0, 1), clips.clean[:, later].flatten(0, 1))
-        error = restored - clips.clean
-        change = (error[:, 1:] - error[:, :-1]).abs().mean()
-        total = between + self.steadiness * change
-        return total + self._by_itself(model, clips) if self.looks else total
-
-    def _by_itself(self, model: Recurrent, clips: Clips) -> Tensor:
-        """The loss of what the CNN makes of some frames."""
-        chosen = torch.randperm(clips.moire.shape[1])[: self.looks]
-        alone = model.look(clips.moire[:, chosen].flatten(0, 1)).float()
-        return LOSSES[self.loss_name](alone, clips.clean[:, chosen].flatten(0, 1))
+        frames = clips.moire.shape[1]
+        mixed = min(self.mixed, frames - 1)
+        first = 1 + int(torch.randint(frames - mixed, ()))
+        chosen = slice(first, first + mixed)
+        restored, _ = unroll(model, replace(clips, to_previous=self._misplaced(clips.to_previous)), chosen)
+        clean = clips.clean[:, chosen]
+        between = LOSSES[self.loss_name](restored.flatten(0, 1), clean.flatten(0, 1))
+        error = restored - clean
+        change = (error[:, 1:] - error[:, :-1]).abs().mean() if mixed > 1 else 0.0
+        total: Tensor = between + self.steadiness * change
+        return total
 
     def _varied(self, clips: Clips) -> Clips:
         chosen = torch.rand(len(clips.moire)) < self.repeated
@@ -95,8 +101,11 @@ class Remembering:
         still = repeat(clips.moire[:, 0], clips.clean[:, 0], clips.moire.shape[1])
         where = chosen.to(clips.moire.device).view(-1, 1, 1, 1, 1)
         matrices = torch.where(where[..., 0].to(clips.to_previous.device), still.to_previous, clips.to_previous)
+        alone = clips.alone
+        if alone is not None:
+            alone = torch.where(where, alone[:, :1], alone)
         return Clips(
-            torch.where(where, still.moire, clips.moire), torch.where(where, still.clean, clips.clean), matrices
+            torch.where(where, still.moire, clips.moire), torch.where(where, still.clean, clips.clean), matrices, alone
         )
 
     def _misplaced(self, matrices: Tensor) -> Tensor:
@@ -116,39 +125,41 @@ def repeat(moire: Tensor, clean: Tensor, frames: int) -> Clips:
     return Clips(moire[:, None].expand(shape), clean[:, None].expand(shape), still)
 
 
-def unroll(model: Recurrent, moire: Tensor, to_previous: Tensor) -> tuple[Tensor, Tensor]:
-    """Runs through clips whose camera motion is known.
-
-    Args:
-        moire: (N, T, 3, H, W); ``to_previous``: (N, T, 3, 3).
+def unroll(model: Recurrent, clips: Clips, chosen: slice = slice(None)) -> tuple[Tensor, Tensor]:
+    """Runs through clips whose camera motion is known, up to the last of the ``chosen`` frames.
 
     Returns:
-        The restored frames and what the CNN alone makes of them, both like ``moire``. No gradient flows into the CNN.
+        The chosen frames restored and what the CNN alone makes of all, like ``clips.moire``. No gradient flows into
+        the CNN or back in time.
     """
+    moire, alone = clips.moire, clips.alone
     count, frames = moire.shape[:2]
-    with torch.no_grad():
-        alone = model.look(moire.flatten(0, 1)).float().view_as(moire)
+    if alone is None:
+        with torch.no_grad():
+            alone = model.look(moire.flatten(0, 1)).float().view_as(moire)
     first = model.start(*moire.shape[-2:])
     state = (first[0].expand(count, -1, -1, -1), first[1].expand(count, -1, -1, -1), first[2].expand(count, -1, -1, -1))
-    restored = []
-    for t in range(frames):
+    restored, wanted = [], range(frames)[chosen]
+    for t in range(wanted.stop):
         if t:
-            state = move(state, to_previous[:, t])
-        now, *following = model.fuse(moire[:, t], alone[:, t], *state)
-        state = (following[0], following[1], following[2])
-        restored.append(now)
+            state = move(state, clips.to_previous[:, t])
+        with torch.set_grad_enabled(t in wanted and torch.is_grad_enabled()):
+            left, after = model.remember(moire[:, t], alone[:, t], *state)
+        if t in wanted:
+            restored.append(model.mix(moire[:, t], alone[:, t], state[0], state[1], left))
+        state = (after[0].detach(), after[1].detach(), after[2].detach())
     return torch.stack(restored, 1), alone
 
 
 @torch.no_grad()
-def gain_over_cnn(model: nn.Module, clips: Sequence[Clips], cnn: nn.Module, first: int = FROM_FRAME) -> float:
-    """Mean PSNR (dB) of the recurrent network over that of a CNN from frame ``first`` (counted from 0) on."""
+def gain_over_cnn(model: nn.Module, clips: Sequence[Clips], first: int = FROM_FRAME) -> float:
+    """Mean PSNR (dB) of the recurrent network over that of its CNN from frame ``first`` (counted from 0) on."""
     assert isinstance(model, Recurrent)
     gains = []
     for clip in clips:
-        restored = unroll(model, clip.moire, clip.to_previous)[0][:, first:]
-        moire, clean = (frames[:, first:].flatten(0, 1) for frames in (clip.moire, clip.clean))
-        gains.append(_decibels(restored.flatten(0, 1), clean) - _decibels(cnn(moire), clean))
+        restored, alone = unroll(model, clip, slice(first, None))
+        clean = clip.clean[:, first:].flatten(0, 1)
+        gains.append(_decibels(restored.flatten(0, 1), clean) - _decibels(alone[:, first:].flatten(0, 1), clean))
     return sum(gains) / len(gains)
 
 

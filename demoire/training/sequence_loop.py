@@ -20,8 +20,6 @@ from demoire.training.remembering import Clips, Remembering, gain_over_cnn
 
 VALIDATED, SIDE = 8, 224
 """Frames of a clip of the validation set, and their side in pixels."""
-SPARE = 2
-"""Frames that clips of the pool have more than a step takes."""
 
 
 class SequenceTrainer(Trainer):
@@ -40,7 +38,7 @@ class SequenceTrainer(Trainer):
         assert isinstance(self.model, Recurrent)
         whole = any(name.startswith("cnn.") for name in weights)
         (self.model if whole else self.model.cnn).load_state_dict(weights)
-        self._before = copy.deepcopy(self.model.cnn).requires_grad_(False).eval()
+        self.model.cnn.requires_grad_(False)
 
     @property
     def _task(self) -> Remembering:
@@ -52,14 +50,16 @@ class SequenceTrainer(Trainer):
         preset, options = self.preset, self.options
         options.run.mkdir(parents=True, exist_ok=True)
         folder = options.run / "pool"
-        config = ClipPoolConfig(preset.pool_slots, preset.frames + SPARE, preset.pool_size, options.seed)
+        config = ClipPoolConfig(preset.pool_slots, preset.frames, preset.pool_size, options.seed)
         pool = ClipPool(folder, config)
+        assert isinstance(self.model, Recurrent)
+        cnn = copy.deepcopy(self.model.cnn).cpu()
         first = min(options.first_slots, preset.pool_slots)
-        fill_clip_pool(folder, config, options.content, self._sequences, 0, first)
+        fill_clip_pool(folder, config, options.content, self._sequences, cnn, 0, first)
         if options.renew is not None:
-            start_filling_clips(folder, config, options.content, self._sequences, options.renew)
+            start_filling_clips(folder, config, options.content, self._sequences, cnn, options.renew)
 
-        def draw(step: int) -> tuple[Tensor, Tensor, Tensor]:
+        def draw(step: int) -> Clips:
             rng = np.random.default_rng((options.seed, step))
             return pool.draw(preset.batch, preset.frames, preset.crop, rng)
 
@@ -68,8 +68,8 @@ class SequenceTrainer(Trainer):
 
     def _photos(self, step: int) -> Batch:
         """First frames, as single photos."""
-        moire, clean, _ = self._draw(step)
-        return moire[:, 0].to(self.device), clean[:, 0].to(self.device)
+        clips = self._draw(step).to(self.device)
+        return clips.moire[:, 0], clips.clean[:, 0]
 
     def step(self) -> float:
         """One step of the optimiser; returns the loss.
@@ -77,19 +77,19 @@ class SequenceTrainer(Trainer):
         Raises:
             DataError: the loss is not finite; the last checkpoint is kept.
         """
-        moire, clean, to_previous = (tensor.to(self.device) for tensor in self._draw(self.progress.step))
+        clips = self._draw(self.progress.step).to(self.device)
         self._set_rate()
         self.model.train()
         with computing(self.precision, self.device):
-            loss = self._task.clip_loss(self.model, Clips(moire, clean, to_previous))
+            loss = self._task.clip_loss(self.model, clips)
         self._descend(loss)
         return float(loss.detach())
 
     def validate(self) -> float:
-        """The gain (dB) of the averaged weights over the CNN that it began with on held-out clips."""
+        """The gain (dB) of the averaged weights over the CNN on held-out clips."""
         if self._clips is None:
             self._clips = self._render_validation()
-        return gain_over_cnn(self.average, self._clips, self._before)
+        return gain_over_cnn(self.average, self._clips)
 
     def _render_validation(self) -> list[Clips]:
         """Clips that show moire at all."""
