@@ -17,7 +17,10 @@ from demoire.picture import Notice
 
 @dataclass(frozen=True)
 class Clip:
-    """What a clip is to be like; ``times`` are in units of 1/90000 s, ``turn`` in degrees counter-clockwise."""
+    """What a clip is to be like; ``times`` are in units of 1/90000 s, ``turn`` in degrees counter-clockwise.
+
+    ``reordered``: frames are stored in another order than they are shown; ``live``: the header tells no length.
+    """
 
     frames: int = 10
     height: int = 48
@@ -29,6 +32,10 @@ class Clip:
     matrix: int = 5
     deep: bool = False
     front: bool = True
+    reordered: bool = False
+    live: bool = False
+    aspect: Fraction = Fraction(1)
+    title: str = ""
 
 
 def picture(number: int, height: int = 48, width: int = 64) -> Pixels:
@@ -49,7 +56,10 @@ def make_clip(path: Path, clip: Clip, draw: Callable[[int, int, int], Pixels] = 
         )
         return
     options = {"movflags": "faststart"} if clip.front and kind in ("mp4", "mov") else {}
+    if clip.live:
+        options["live"] = "1"
     with av.open(str(path), "w", options=options) as file:
+        file.metadata.update({"title": clip.title} if clip.title else {})
         video = _add_video(file, kind, clip) if clip.frames else None
         sound = _add_sound(file, clip.sound) if clip.sound else None
         for number in range(clip.frames):
@@ -67,15 +77,17 @@ def make_clip(path: Path, clip: Clip, draw: Callable[[int, int, int], Pixels] = 
 
 
 def _add_video(file: "av.container.OutputContainer", kind: str, clip: Clip) -> "av.VideoStream":
-    options = {"crf": "8"} | (
-        {"deadline": "realtime", "cpu-used": "8", "b": "0"} if kind == "webm" else {"preset": "ultrafast"}
-    )
-    stream = file.add_stream("libvpx-vp9" if kind == "webm" else "libx264", rate=25, options=options)
+    if kind == "webm":
+        options = {"deadline": "realtime", "cpu-used": "8", "b": "0"}
+    else:
+        options = {"preset": "ultrafast", "bf": "3" if clip.reordered else "0", "b-adapt": "0"}
+    stream = file.add_stream("libvpx-vp9" if kind == "webm" else "libx264", rate=25, options={"crf": "8", **options})
     stream.height, stream.width = clip.height, clip.width
     stream.pix_fmt = "yuv420p10le" if clip.deep else "yuv420p"
     stream.time_base = stream.codec_context.time_base = Fraction(1, 90000)
     stream.codec_context.color_range = 2 if clip.full else 1
     stream.codec_context.colorspace = clip.matrix
+    stream.codec_context.sample_aspect_ratio = clip.aspect
     if clip.turn:
         stream.set_display_rotation(clip.turn)
     return stream
@@ -87,12 +99,14 @@ def _add_sound(file: "av.container.OutputContainer", codec: str) -> "av.AudioStr
 
 def _sound_packets(stream: "av.AudioStream", seconds: float) -> "list[av.Packet]":
     random, packets = np.random.default_rng(3), []
-    size = 960
-    format = "fltp" if stream.codec_context.name == "aac" else "s16"
+    if not stream.codec_context.is_open:
+        stream.codec_context.open()
+    size = stream.codec_context.frame_size or 960
+    format = stream.codec_context.format.name
+    scale, kind = {"flt": (1.0, np.float32), "s16": (9999.0, np.int16), "s32": (6e8, np.int32)}[format[:3]]
     for number in range(int(seconds * 48000 / size)):
         noise = random.normal(size=(1, size)) * 0.1
-        data = noise.astype(np.float32) if format == "fltp" else (noise * 9999).astype(np.int16)
-        frame = av.AudioFrame.from_ndarray(data, format=format, layout="mono")
+        frame = av.AudioFrame.from_ndarray((noise * scale).astype(kind), format=format, layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = 48000, number * size, Fraction(1, 48000)
         packets += stream.encode(frame)
     return packets + stream.encode(None)
@@ -120,10 +134,11 @@ class SteadyRestorer:
     model = "steady"
     device = "cpu"
 
-    def __init__(self, fail_at: int | None = None) -> None:
+    def __init__(self, fail_at: int | None = None, failure: BaseException | None = None) -> None:
         self.notices: list[Notice] = []
         self.resets = 0
         self._fail_at = fail_at
+        self._failure = failure or OutputError("It is broken.")
         self._done = 0
 
     def reset(self) -> None:
@@ -131,7 +146,7 @@ class SteadyRestorer:
 
     def restore(self, frame: Pixels, cancelled: Callable[[], bool] | None = None) -> Pixels:
         if self._done == self._fail_at:
-            raise OutputError("It is broken.")
+            raise self._failure
         self._done += 1
         return frame
 

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from PIL import Image, ImageCms
 
 from demoire.clips.clip import ClipLimits, Pixels
 from demoire.clips.kinds import kind_of, kind_of_suffix
-from demoire.clips.restoring import open_clip
+from demoire.clips.restoring import ClipTarget, FrameDone, open_clip, restore_clip
+from demoire.clips.writing import write_frames
 from demoire.errors import ClipError, ClipTooLargeError
-from tests.clipping import Clip, make_clip, picture, read_frames, restored
+from tests.clipping import Clip, SteadyRestorer, make_clip, picture, read_frames, restored
 
 
 def png(pixels: Pixels, **more: object) -> bytes:
@@ -45,6 +47,19 @@ def test_a_gif_keeps_its_times_and_nearly_its_colours(tmp_path: Path) -> None:
     for old, new in zip(before, after, strict=True):
         assert (old.time, old.duration) == (new.time, new.duration)
         assert np.abs(old.pixels.astype(int) - new.pixels).mean() < 3
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "zip"])
+def test_frames_are_written_as_they_come(kind: str, tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (30, 200, 240, 3), np.uint8)
+    write_frames(tmp_path / "clip.mp4", iter(noise), Fraction(25))
+    target = ClipTarget(tmp_path / f"out.{kind}", kind)
+    sizes = []
+    for event in restore_clip(tmp_path / "clip.mp4", [target], SteadyRestorer()):
+        if isinstance(event, FrameDone):
+            sizes.append(sum(part.stat().st_size for part in tmp_path.glob(".demoire-*.part")))
+    whole, buffered = target.path.stat().st_size, 1 << 18
+    assert sizes[9] > 0.25 * whole - buffered > 0 and sizes[-1] > 0.9 * whole - buffered
 
 
 def test_frames_without_a_time_are_shown_as_browsers_do(tmp_path: Path) -> None:

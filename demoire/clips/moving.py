@@ -23,6 +23,8 @@ PALETTE = Notice("clip_palette", "A GIF has at most 256 colours in a frame; choo
 class AnimationSink:
     """A GIF (each frame with the palette that suits it) or a WebP (without loss) that is being written.
 
+    Each frame is written whole, as it comes: an encoder that looks for what changed keeps all of them until the end.
+
     Raises:
         OutputError: the file cannot be made.
     """
@@ -34,7 +36,7 @@ class AnimationSink:
         self._temporary = path.with_name(f".demoire-{secrets.token_hex(8)}.part")
         try:
             self._container = av.open(str(self._temporary), "w", format=kind, options={"loop": "0"})
-            self._stream = self._container.add_stream("gif" if self._gif else "libwebp_anim", rate=25)
+            self._stream = self._container.add_stream("gif" if self._gif else "libwebp", rate=25)
         except (OSError, *VIDEO_ERRORS) as error:
             raise refused(path, error) from error
         self._last = 1

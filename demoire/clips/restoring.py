@@ -272,11 +272,17 @@ class _Writing:
         self._frames += 1
 
     def finish(self, whole: bool) -> list[Notice]:
-        """Completes the files; what they could not keep."""
+        """Completes the files, the others too where one fails; what they could not keep."""
         self._finished = True
         notices: list[Notice] = []
+        failures: list[OutputError] = []
         for _, sink in self._sinks:
-            notices += sink.finish(whole)
+            try:
+                notices += sink.finish(whole)
+            except OutputError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return notices
 
     def __enter__(self) -> "_Writing":

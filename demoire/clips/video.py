@@ -25,6 +25,8 @@ _UNSAID, _BT709, _BT601 = 2, 1, 5
 #: Code points of matrices (H.273) -> what the scaler calls them.
 _SCALER_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _LIMITED, _FULL = 1, 2
+#: Larger frames are not decoded to tell how large they are, whatever the file's header says.
+_BOMB = 1 << 25
 #: Rounded exactly, chroma at every pixel: back and forth changes a sample by 0.02 levels on the average, else by 0.7.
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 #: Names in the file's metadata that describe how it was written rather than what it shows.
@@ -53,13 +55,16 @@ class VideoSource:
         self.notices: list[Notice] = []
         self._name = name
         self._limits = limits
+        decoding = {"max_pixels": str(max(2 * limits.max_pixels, _BOMB))}
         try:
-            self._container = av.open(str(path), "r")
+            self._container = av.open(str(path), "r", options=decoding)
         except VIDEO_ERRORS as error:
             raise unreadable(name) from error
         try:
             self._stream = self._video_stream()
             self._stream.thread_type = "AUTO"
+            self._stream.codec_context.options = decoding
+            check_size(self._stream.height, self._stream.width, name, limits)
             # One for all frames: each of its own would take memory anew and, on a busy machine, scatter it.
             self._scaler = VideoReformatter()
             self._turn = 0
@@ -78,6 +83,8 @@ class VideoSource:
         others = len(self._container.streams) - len(self._container.streams.audio) - 1
         if others:
             self.notices.append(TRACKS)
+        if streams[0].codec_context is None:
+            raise ClipError(f"The video in '{self._name}' is of a kind that is not known here; convert it to H.264.")
         return streams[0]
 
     def _decode_first(self) -> "tuple[Iterator[av.VideoFrame], av.VideoFrame]":
@@ -85,7 +92,9 @@ class VideoSource:
         decoded = self._decoded()
         first = next(decoded, None)
         if first is None:
-            raise ClipError(f"'{self._name}' holds no frame that can be read; it may be cut off: choose another file.")
+            raise ClipError(
+                f"'{self._name}' holds no frame that can be read: it is cut off or far too large; choose another file."
+            )
         return decoded, first
 
     def _decoded(self) -> "Iterator[av.VideoFrame]":
@@ -132,7 +141,7 @@ class VideoSource:
                 transfer=int(frame.color_trc),
                 ranged=int(frame.color_range) != 0,
             ),
-            sound=tuple(stream.codec_context.name for stream in container.streams.audio),
+            sound=tuple(map(_codec, container.streams.audio)),
             metadata={key: value for key, value in container.metadata.items() if key not in _OF_THE_FILE},
         )
 
@@ -203,6 +212,11 @@ class VideoSource:
     def close(self) -> None:
         """As ``Source.close``."""
         self._container.close()
+
+
+def _codec(sound: "av.AudioStream") -> str:
+    """The name of a sound track's codec, empty where none is known."""
+    return sound.codec_context.codec.canonical_name if sound.codec_context else ""
 
 
 def check_size(height: int, width: int, name: str, limits: ClipLimits) -> None:

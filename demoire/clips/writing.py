@@ -14,13 +14,10 @@ from demoire.clips.moving import refused
 from demoire.clips.video import EXACT, VIDEO_ERRORS, matrix_of, range_of
 from demoire.picture import Notice
 
-#: Codecs of sound that a kind of file holds and players of that kind know; None: all.
-SOUND_CODECS = {
-    "mp4": ("aac", "mp3", "mp3float", "opus", "ac3", "eac3", "alac", "flac"),
-    "mov": None,
-    "webm": ("opus", "vorbis"),
-    "mkv": None,
-}
+#: The codecs of sound that players of a kind of file know, where they are few.
+_PLAYED = {"mp4": ("aac", "mp3", "opus", "ac3", "eac3", "alac", "flac"), "webm": ("opus", "vorbis")}
+#: FFmpeg's libraries say that they write these into a kind of file, and then do not.
+_UNWRITTEN = {"mov": ("flac", "opus", "truehd")}
 SOUND_DROPPED = Notice("clip_sound_dropped", "This kind of file cannot hold the clip's sound; it was left out.")
 SOUND_DAMAGED = Notice("clip_sound_damaged", "The sound of the clip is damaged; it ends early.")
 PADDED = Notice(
@@ -35,8 +32,8 @@ _RATE = Fraction(25)
 
 def keeps_sound(kind: str, facts: ClipFacts) -> bool:
     """Whether a file of ``kind`` can hold all the sound of the clip."""
-    known = SOUND_CODECS[kind]
-    return known is None or all(codec in known for codec in facts.sound)
+    known, refused_here = _PLAYED.get(kind, facts.sound), _UNWRITTEN.get(kind, ())
+    return all(codec in known and codec not in refused_here for codec in facts.sound)
 
 
 class VideoSink:
@@ -62,7 +59,7 @@ class VideoSink:
         self._stream = self._add_stream(kind)
         self._sound: _Sound | None = None
         if facts.sound and sound is not None:
-            if keeps_sound(kind, facts):
+            if keeps_sound(kind, facts) and self._container.supported_codecs.issuperset(facts.sound):
                 self._sound = _Sound(sound, self._container)
             else:
                 self._notices.append(SOUND_DROPPED)
@@ -175,6 +172,7 @@ class _Sound:
         self._target = target
         self._packets = self._read()
         self._held: av.Packet[av.AudioStream] | None = None
+        self._former: dict[int, int] = {}
 
     def _read(self) -> "Iterator[av.Packet[av.AudioStream]]":
         for packet in self._source.demux(self._source.streams.audio):
@@ -190,7 +188,11 @@ class _Sound:
                 if until is not None and moment * base - self._origin >= until:
                     return True
                 self._held = None
-                packet.stream, shift = self._streams[packet.stream.index], round(self._origin / base)
+                index, shift = packet.stream.index, round(self._origin / base)
+                if not packet.duration:  # else players leave out the last one
+                    packet.duration = moment - self._former.get(index, moment)
+                self._former[index] = moment
+                packet.stream = self._streams[index]
                 packet.dts = moment - shift
                 packet.pts = None if packet.pts is None else packet.pts - shift
                 self._target.mux(packet)
