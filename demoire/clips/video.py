@@ -27,6 +27,8 @@ _SCALER_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _LIMITED, _FULL = 1, 2
 #: Larger frames are not decoded to tell how large they are, whatever the file's header says.
 _BOMB = 1 << 25
+#: FFmpeg's libraries take no larger number of pixels.
+_UNBOUNDED = (1 << 31) - 1
 #: Rounded exactly, chroma at every pixel: back and forth changes a sample by 0.02 levels on the average, else by 0.7.
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 #: Names in the file's metadata that describe how it was written rather than what it shows.
@@ -55,7 +57,7 @@ class VideoSource:
         self.notices: list[Notice] = []
         self._name = name
         self._limits = limits
-        decoding = {"max_pixels": str(max(2 * limits.max_pixels, _BOMB))}
+        decoding = {"max_pixels": str(min(max(2 * limits.max_pixels, _BOMB), _UNBOUNDED))}
         try:
             self._container = av.open(str(path), "r", options=decoding)
         except VIDEO_ERRORS as error:
