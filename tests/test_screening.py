@@ -12,8 +12,10 @@ from demoire.clips.clip import ClipLimits
 from demoire.errors import ClipError, ClipTooLargeError
 from demoire.metrics import peak_signal_to_noise, to_float
 from demoire.ui.jobs import Desk, Settings, Started, Waiting
+from demoire.ui.page import settings_from_environment
 from demoire.ui.screening import Glimpse, Screening, Shown
 from tests.clipping import Clip, make_clip, picture, read_frames
+from tests.tiny import write_recurrent
 
 
 @pytest.fixture
@@ -61,12 +63,24 @@ def test_a_run_shows_its_first_frame_and_ends_with_videos(
 
 
 def test_several_models_stand_side_by_side(desk: Desk, screening: Screening, weights: Path) -> None:
+    write_recurrent(weights)
     models = load_catalog(weights)
-    for run, name in enumerate(("identity", "tiny", "identity")):
+    for run, name in enumerate(("rnn", "tiny", "rnn")):
         list(screening.run(models[name], str(run)))
-    assert list(screening.runs) == ["tiny", "identity"]
+    assert list(screening.runs) == ["tiny", "rnn"]
     addresses = [shown.after.address for shown in screening.runs.values()]
     assert not np.array_equal(*(read_frames(path_of(desk, address))[0].pixels for address in addresses))
+
+
+def test_how_long_and_large_a_clip_may_be_is_a_setting(tmp_path: Path) -> None:
+    usual = settings_from_environment(tmp_path, {}).clips
+    assert (usual.max_seconds, usual.max_pixels) == (60, 9_000_000)
+    environment = {"DEMOIRE_MAX_CLIP_SECONDS": "5", "DEMOIRE_MAX_CLIP_MEGAPIXELS": "0.002"}
+    settings = settings_from_environment(tmp_path, environment)
+    assert settings.clips.max_seconds == 5
+    make_clip(tmp_path / "clip.mp4", Clip(frames=1))
+    with pytest.raises(ClipTooLargeError, match="megapixels and at most"):
+        Screening(Desk(settings)).open(tmp_path / "clip.mp4")
 
 
 def test_a_gif_can_be_taken_home_as_a_gif(desk: Desk, identity: ModelEntry, tmp_path: Path) -> None:

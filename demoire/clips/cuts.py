@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from demoire.clips.clip import Pixels
 
@@ -10,11 +11,14 @@ Plane = NDArray[np.float32]
 
 #: Frames are compared at about this many pixels on their longer side: bands and a hand's tremor vanish there.
 _SIDE = 64
+#: and so smooth (sigma in pixels there) that a page of text moved by half a pixel is still like itself.
+_SMOOTH = 0.7
 #: How far, at that size, a frame may have moved from its predecessor.
 _REACH = 2
 #: Two frames show different things if their likeness (correlation after the best shift) is below the first number and
 #: their mean difference (of 255) above the second: bands on an even page differ little, a hand's frames are alike.
-_CUTS = ((0.6, 9.0), (0.82, 14.0))
+#: Of nine simulated clips from a hand no frame is then a cut; without smoothing three of the sample's were.
+_CUTS = ((0.6, 6.0), (0.82, 10.0))
 #: and in any case if their mean colours differ by so much: light goes on or off, or a page follows a picture.
 _COLOUR = 50.0
 
@@ -36,7 +40,7 @@ class CutDetector:
         colours = np.abs(last.mean((0, 1)) - small.mean((0, 1))).max()
         if colours > _COLOUR:
             return True
-        likeness, difference = _best(last.mean(2), small.mean(2))
+        likeness, difference = _best(*(gaussian_filter(frame.mean(2), _SMOOTH) for frame in (last, small)))
         return any(likeness < alike and difference > apart for alike, apart in _CUTS)
 
 
