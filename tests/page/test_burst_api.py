@@ -50,7 +50,7 @@ def commanded(weights: Path, *arguments: str) -> bytes:
     """The file that the command line makes of a burst."""
     command = [sys.executable, "-m", "demoire", "restore", *arguments, "--burst", "--model", "rnn", "-o", "own.png"]
     command += ["--weights", str(weights)]
-    subprocess.run(command, check=True, timeout=300, env={"PYTHONPATH": str(ROOT)})
+    subprocess.run(command, check=True, timeout=900, env={"PYTHONPATH": str(ROOT)})
     return Path("own.png").read_bytes()
 
 
