@@ -229,7 +229,7 @@ def batch_of(layer: Layer, windows: Sequence[Window], device: torch.device) -> T
     """(N, C, h, w) float32 on ``device``: the layer's part of each window, integers divided by their largest value."""
     parts = np.stack([cut(layer, window.view) for window in windows])
     if parts.dtype == np.uint8:
-        return torch.from_numpy(parts).to(device).permute(0, 3, 1, 2).float().div(255)
+        return torch.from_numpy(parts).to(device).permute(0, 3, 1, 2).float().div_(255)
     if parts.dtype == np.uint16:
         parts = parts.astype(np.float32) / 65535
     return torch.from_numpy(parts.astype(np.float32, copy=False)).to(device).permute(0, 3, 1, 2)

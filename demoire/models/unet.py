@@ -71,14 +71,15 @@ def _blocks(count: int, channels: int) -> nn.Sequential:
 
 
 class Up(nn.Module):
-    """Doubles the size: 1x1 convolution, pixel-shuffle, and the encoder's feature added."""
+    """The four pixels that each one becomes, as channels: a 1x1 convolution."""
 
     def __init__(self, below: int, channels: int) -> None:
         super().__init__()
         self.expand = nn.Conv2d(below, channels * 4, 1)
 
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.expand(x), 2).add_(skip)
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.expand(x)
+        return result
 
 
 class UNet(nn.Module):
@@ -126,7 +127,8 @@ class UNet(nn.Module):
         feature = self.context(feature)
         coarsest = len(self.ups) - 1
         for level in reversed(range(len(self.ups))):
-            feature = self.ups[level](feature, skips.pop())
+            feature = self.ups[level](feature)
+            feature = F.pixel_shuffle(feature, 2).add_(skips.pop())  # what was below is freed by now
             feature = self.decoders[level](feature)
             if level == coarsest:
                 logits = self.gate(feature).float()
