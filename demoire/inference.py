@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from demoire.allocator import give_back, kept_memory
 from demoire.devices import is_out_of_memory, release
 from demoire.errors import MemoryShortError
 from demoire.tiling import Grid, Layer, Predictor, Window, divide, predict
@@ -61,7 +62,8 @@ def infer(
     pending = deque(windows)
     for lane in lanes:
         try:
-            yield from _run_lane(lane, layers, grid, pending)
+            with kept_memory():
+                yield from _run_lane(lane, layers, grid, pending)
         finally:
             release(lane.device)
         if not pending:
@@ -91,8 +93,12 @@ def _run_lane(
         if results is not None:
             for number, (window, outputs) in enumerate(zip(group, results, strict=True), 1):
                 yield WindowDone(window, outputs, lane.device, len(pending) + len(group) - number)
+            del results, outputs
+            if pending:
+                give_back()
             continue
         release(lane.device)
+        give_back()
         pending.extendleft(reversed(group))
         if len(group) > 1:
             batch = len(group) // 2

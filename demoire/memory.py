@@ -9,8 +9,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from demoire.allocator import keeps_memory
+
 _PROBE_SIDE = 128
 _WORK_SPACE = 1.3  # what operations use inside themselves, over what the probe sees
+_GAPS = 1.8  # and on top of it where freed memory is kept, at worst: a tensor does not fit where a smaller one was
 
 
 class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -64,6 +67,10 @@ def bytes_per_pixel(
     return float(memory.peak) / side**2 + channels * probe.element_size()
 
 
-def largest_area(predictor: Callable[..., object], multiple: int, budget: float) -> float:
-    """Pixels of the largest tile that ``predictor`` computes within ``budget`` bytes, work space included."""
-    return budget / (bytes_per_pixel(predictor, torch.device("cpu"), multiple) * _WORK_SPACE)
+def largest_area(predictor: Callable[..., object], multiple: int, budget: float, kept: bool = False) -> float:
+    """Pixels of the largest tile that ``predictor`` computes within ``budget`` bytes, work space included.
+
+    ``kept``: in kept memory, which takes more.
+    """
+    space = _WORK_SPACE * (_GAPS if kept and keeps_memory() else 1)
+    return budget / (bytes_per_pixel(predictor, torch.device("cpu"), multiple) * space)

@@ -69,9 +69,10 @@ def _run(
                 notice = SETBACKS[event.remedy]
                 notices = notices if notice in notices else (*notices, notice)
                 continue
-            device = event.device
-            yield progress.add(event)
-            if event.remaining:
+            device, remaining, tile = event.device, event.remaining, progress.add(event)
+            del event  # its tensors, before others are made
+            yield tile
+            if remaining:
                 stop.check()
     yield Restored(
         picture=replace(picture, pixels=progress.result),
@@ -109,13 +110,14 @@ def plan(
     needs = loaded.needs
     pixels = grid.height * grid.width
     budget = options.memory_budget or memory_budget(device, pixels, needs.tiling)
-    area = largest_area(loaded.module, needs.size_multiple, budget)
+    area = largest_area(loaded.module, needs.size_multiple, budget, kept=device.type == "cpu")
     windows = plan_square(grid, options.tile) if options.tile else plan_within(grid, area)
     notices = (_TILED,) if len(windows) > 1 and not needs.tiling else ()
     batch = int(min(max(area // windows[0].area, 1), _LARGEST_BATCH)) if device.type == "cuda" else 1
     lanes = [Lane(device, lambda: _opened(loaded, device, dtype, stop), batch)]
     if device.type != "cpu":
-        cpu_area = largest_area(loaded.module, needs.size_multiple, memory_budget(_CPU, pixels, needs.tiling))
+        cpu_budget = memory_budget(_CPU, pixels, needs.tiling)
+        cpu_area = largest_area(loaded.module, needs.size_multiple, cpu_budget, kept=True)
         lanes.append(Lane(_CPU, lambda: _opened(loaded, _CPU, torch.float32, stop), max_area=cpu_area))
     if options.first:
         windows = _look_first(loaded, grid, windows, options.first, device)
@@ -200,7 +202,7 @@ def to_samples(output: Tensor, dtype: np.dtype[np.generic], grey: bool) -> Sampl
         weights = values.new_tensor([0.299, 0.587, 0.114]).reshape(3, 1, 1)
         values = (values * weights).sum(0, keepdim=True).expand(3, -1, -1)
     top = np.iinfo(dtype).max  # type: ignore[type-var]
-    whole = values.clamp(0, 1).mul(top).round_().permute(1, 2, 0)
+    whole = values.clamp(0, 1).mul_(top).round_().permute(1, 2, 0)
     if dtype == np.uint8:
         return whole.to(torch.uint8).cpu().numpy()
     return whole.to(torch.int32).cpu().numpy().astype(np.uint16)
