@@ -34,6 +34,13 @@ _DETECTOR_COLUMNS = {
     "mask_iou": "mask IoU",
 }
 
+_CLIP_COLUMNS = {
+    "gain_over_cnn_db": "over the CNN, dB",
+    "gain_over_averaging_db": "over averaging, dB",
+    "state_ablation_db": "over itself without memory, dB",
+    "first_frame_gap_db": "first frame over the CNN's, dB",
+    "warping_error_ratio": "warping error by the CNN's",
+}
 
 _SCORES = (
     "PSNR and SSIM after a photometric fit to the truth (raw: before it); `bands`: drop of the moire left in flat\n"
@@ -43,6 +50,11 @@ _SCORES = (
 _VERDICTS = (
     "The verdict is at a probability of 0.5, set on simulated captures alone. Strength is compared with the true\n"
     "amplitude (simulated) or with the difference to the truth after a photometric fit (real pairs)."
+)
+_CLIPS = (
+    "PSNR from the fifth frame on, of simulated clips of a hand-held camera, never trained on. Averaging is that of the\n"
+    "CNN's frames by the true homographies, which only a simulation knows; warping error: the difference of frames that\n"
+    "follow one another, motion taken out."
 )
 #: What everything here is trained on, as the Hub names data sets.
 CAPTURES = "simulated-screen-captures"
@@ -64,6 +76,7 @@ REPORTS: Mapping[str, Report] = {
     "pairs": Report("evaluate --pairs {name} --model {id}", _PAIR_COLUMNS, _SCORES),
     "clean": Report("evaluate --clean {name} --model {id}", _CLEAN_COLUMNS, _SCORES),
     "pictures": Report("evaluate-detector {name}", _DETECTOR_COLUMNS, _VERDICTS),
+    "clips": Report("evaluate --clips --model {id}", _CLIP_COLUMNS, _CLIPS),
 }
 
 
@@ -80,7 +93,8 @@ class Figures:
         """Reads the output of ``evaluate --json`` or ``evaluate-detector --json``; DataError if it is neither."""
         try:
             data = json.loads(path.read_text())
-            return cls(name, next(report for key, report in REPORTS.items() if key in data), data["summary"])
+            key = next(key for key in REPORTS if key in data)
+            return cls(name, REPORTS[key], {name: data["summary"]} if key == "clips" else data["summary"])
         except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
             raise DataError(f"{path} is not what evaluate --json writes; run it again with --json > {path}.") from error
 

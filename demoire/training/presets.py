@@ -101,18 +101,23 @@ PRESETS: Mapping[str, Preset] = {
         steps=10_000,
         crop=160,
         batch=4,
-        learning_rate=3e-4,
+        learning_rate=4e-4,
         warmup=100,
         pool_slots=640,
         pool_size=256,
         summary=(
-            ("en", "For clips and bursts: a recurrent network that remembers frames; one photo is as from the CNN."),
-            ("zh-CN", "适合视频和连拍：记住前几帧的循环网络；单张照片与 CNN 相同。"),
+            (
+                "en",
+                "For clips and bursts of 2-10 photos: a recurrent network that remembers; one photo is as by the CNN.",
+            ),
+            ("zh-CN", "适合视频和 2–10 张连拍：记住前几帧的循环网络；单张照片与 CNN 相同。"),
         ),
         limits=(
             "On one photo it does what the CNN does; it needs a clip or 2-10 photos of the same.",
             "What moves on its own is restored from its present frame alone.",
             "Bands that move with the content stay: then the past shows the same bands.",
+            "Where strong bands are left of each frame, or little is shown, frames may be laid wrong by pixels; the "
+            "result is then no better than the CNN's.",
         ),
     ),
     "discriminator": Preset(

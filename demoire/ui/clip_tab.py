@@ -30,7 +30,7 @@ def build(kit: Kit, desk: Desk, models: Mapping[str, ModelEntry]) -> None:
     screening = gr.State(None, time_to_live=KEPT, delete_callback=lambda screening: screening and screening.close())
     limits = desk.settings.clips
     facts = {
-        "models": list(restoring),
+        "models": sorted(restoring, key=lambda name: not restoring[name].remembers),  # the first one is chosen
         "seconds": limits.max_seconds,
         "megapixels": limits.max_pixels / 1e6,
         "megabytes": limits.max_bytes >> 20,
