@@ -52,9 +52,9 @@ _VERDICTS = (
     "amplitude (simulated) or with the difference to the truth after a photometric fit (real pairs)."
 )
 _CLIPS = (
-    "PSNR from the fifth frame on, of simulated clips of a hand-held camera, never trained on. Averaging is that of the\n"
-    "CNN's frames by the true homographies, which only a simulation knows; warping error: the difference of frames that\n"
-    "follow one another, motion taken out."
+    "PSNR from the fifth frame on, of simulated clips of a hand-held camera, never trained on. Averaging is that of\n"
+    "the CNN's frames by the true homographies, which only a simulation knows; warping error: the difference of\n"
+    "frames that follow one another, motion taken out."
 )
 #: What everything here is trained on, as the Hub names data sets.
 CAPTURES = "simulated-screen-captures"
