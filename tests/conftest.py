@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import TINY_FIELDS, write_model
+from tests.tiny import TINY_FIELDS, TINY_NEEDS, write_model
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -22,10 +22,9 @@ def weights(tmp_path: Path) -> Path:
     folder = tmp_path / "weights"
     torch.manual_seed(11)
     module = build_model("unet", **TINY_FIELDS)
-    needs = {"size_multiple": 4, "receptive_field": 40, "halo": 40, "tiling": True, "frames": 1, "dtype": "float32"}
-    write_model(folder, "identity", module.state_dict(), needs)
+    write_model(folder, "identity", module.state_dict(), TINY_NEEDS)
     state = dict(module.state_dict())
     for name in ("head.weight", "head.bias"):
         state[name] = torch.randn_like(state[name]) * 0.05
-    write_model(folder, "tiny", {name: tensor.half() for name, tensor in state.items()}, needs)
+    write_model(folder, "tiny", {name: tensor.half() for name, tensor in state.items()}, TINY_NEEDS)
     return folder

@@ -19,7 +19,7 @@ from demoire.loading import ModelCache
 from demoire.models import architectures, build_model
 from demoire.picture import Picture, Samples
 from demoire.restore import Restored, RestoreOptions, TileDone, restore
-from tests.tiny import TINY_FIELDS, write_model, write_recurrent
+from tests.tiny import TINY_FIELDS, TINY_NEEDS, write_model, write_recurrent
 
 OPTIONS = RestoreOptions(model="rnn", device="cpu")
 HEIGHT, WIDTH = 130, 170
@@ -195,8 +195,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     models: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     still = tmp_path / "still"
-    needs = {"size_multiple": 4, "receptive_field": 40, "halo": 40, "tiling": True, "frames": 1, "dtype": "float32"}
-    write_model(still, "tiny", build_model("unet", **TINY_FIELDS).state_dict(), needs)
+    write_model(still, "tiny", build_model("unet", **TINY_FIELDS).state_dict(), TINY_NEEDS)
     with pytest.raises(WeightsError, match=r"'tiny' sees one photo at a time; choose one that takes several: rnn\.$"):
         merged(models, burst_of(shot(0), shot(1)), replace(OPTIONS, model="tiny"))
     with pytest.raises(WeightsError, match=r"; restore the photos one by one\.$"):

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from demoire.picture import Samples
 
 TINY_FIELDS = {"channels": [4, 8], "encoder_blocks": [0, 1], "decoder_blocks": [1], "context_blocks": 1}
+TINY_NEEDS: dict[str, object] = {
+    "size_multiple": 4,
+    "receptive_field": 40,
+    "halo": 40,
+    "tiling": True,
+    "frames": 1,
+    "dtype": "float32",
+}
 
 
 def write_model(

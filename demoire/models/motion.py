@@ -65,30 +65,28 @@ def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
     return Motion(_grained(matrix, former.shape[-2], former.shape[-1]), likeness)
 
 
-def _corners(height: int, width: int) -> Tensor:
+def corners(height: int, width: int) -> Tensor:
     """(4, 3): (x, y, 1) of a frame's corners."""
     return torch.tensor([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], dtype=torch.float64)
 
 
 def _plausible(matrix: Tensor, height: int, width: int) -> bool:
     """Whether a hand can have moved a camera so between two frames: nothing is turned over, or twice as large."""
-    corners = _corners(height, width)
-    depth = (corners @ matrix.T)[:, 2] / float(
-        matrix[2] @ torch.tensor([width / 2, height / 2, 1], dtype=torch.float64)
-    )
+    frame = corners(height, width)
+    depth = (frame @ matrix.T)[:, 2] / float(matrix[2] @ torch.tensor([width / 2, height / 2, 1], dtype=torch.float64))
     area = float(torch.linalg.det(matrix[:2, :2]))
     return bool((depth > 0.7).all() and (depth < 1.4).all()) and 0.5 < area < 2
 
 
 def _grained(matrix: Tensor, height: int, width: int) -> Tensor:
     """The homography that moves the corners as this one does, to the next of ``GRAIN`` parts of a pixel."""
-    corners = _corners(height, width)
-    moved = corners @ matrix.T
+    frame = corners(height, width)
+    moved = frame @ matrix.T
     moved = torch.round(moved[:, :2] / moved[:, 2:] * GRAIN) / GRAIN
-    zero = torch.zeros_like(corners)
+    zero = torch.zeros_like(frame)
     rows = [
-        torch.cat([corners, zero, -moved[:, :1] * corners[:, :2]], 1),
-        torch.cat([zero, corners, -moved[:, 1:] * corners[:, :2]], 1),
+        torch.cat([frame, zero, -moved[:, :1] * frame[:, :2]], 1),
+        torch.cat([zero, frame, -moved[:, 1:] * frame[:, :2]], 1),
     ]
     eight = torch.linalg.solve(torch.cat(rows), torch.cat([moved[:, 0], moved[:, 1]]))
     return torch.cat([eight, eight.new_ones(1)]).view(3, 3)
@@ -183,7 +181,7 @@ def _refine(former: Tensor, present: Tensor, matrix: Tensor, scale: float) -> tu
     """Moves ``matrix`` to the likeliest one, and the correlation then; ``scale``: of these pictures to the frames."""
     height, width = present.shape[-2:]
     descent = _steepest(present)
-    corners = _corners(height, width)
+    frame = corners(height, width)
     rare = max(1.0, _TOGETHER * scale**2) / torch.tensor(_HAND, dtype=torch.float64).square()
     half = max(height, width) / 2
     to_pixels = placed((width - 1) / 2, (height - 1) / 2, half, half)  # from coordinates of about -1 to 1
@@ -202,8 +200,8 @@ def _refine(former: Tensor, present: Tensor, matrix: Tensor, scale: float) -> tu
         change = in_other_pixels(torch.eye(3) + torch.cat([step, step.new_zeros(1)]).view(3, 3), to_halves)
         matrix = matrix @ torch.linalg.inv(change)
         matrix = matrix / matrix[2, 2]
-        moved = corners @ change.T
-        if float((moved[:, :2] / moved[:, 2:] - corners[:, :2]).abs().max()) < SETTLED:
+        moved = frame @ change.T
+        if float((moved[:, :2] / moved[:, 2:] - frame[:, :2]).abs().max()) < SETTLED:
             break
     return matrix, _likeness(former, present, matrix)
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from demoire.models.base import Needs
-from demoire.models.motion import at_half_size, estimate_motion, seen_before, warp
+from demoire.models.motion import at_half_size, corners, estimate_motion, seen_before, warp
 from demoire.models.unet import ResidualBlock, UNet, UNetConfig
 
 State = tuple[Tensor, Tensor, Tensor]
@@ -142,19 +142,19 @@ class Recurrent(nn.Module):
             means, squares, count: the aligned state.
         """
         count, after = self.remember(x, alone, means, squares, count)
-        return self.mix(x, alone, means, squares, count), *after
+        return self.mix(x, alone, means, count, after), *after
 
     def remember(self, x: Tensor, alone: Tensor, means: Tensor, squares: Tensor, count: Tensor) -> tuple[Tensor, State]:
         """What ``fuse`` does without the mix: what is left of the count, and the new state."""
         count = count * self._likeness(alone, means[:, :3], squares)
         return count, following(x, alone, means, squares, count)
 
-    def mix(self, x: Tensor, alone: Tensor, means: Tensor, squares: Tensor, count: Tensor) -> Tensor:
-        """The restored frames; ``count`` is what is left of it where past and present differ."""
+    def mix(self, x: Tensor, alone: Tensor, means: Tensor, count: Tensor, after: State) -> Tensor:
+        """The restored frames; ``count`` and ``after`` are what ``remember`` gives."""
         now = torch.cat([alone, x - alone], 1)
         age, views = count[:, :1], count[:, 1:]
         known = (age > 0).to(x.dtype)
-        power, chance = self._evidence(now, means, squares, age, views)
+        power, chance = _evidence(after, age, views)
         texture = F.relu(1 - self.chance.abs() * chance / power)
         texture = texture / (1 + (power / self.strongest.square()).square()) * views / (views + 1)
         # What was never seen must not look like a large difference.
@@ -178,21 +178,6 @@ class Recurrent(nn.Module):
             features[number] = features[number] + F.pixel_shuffle(self.ups[number](features[number + 1]), 2)
         made: Tensor = self.head(features[0])
         return made.float()
-
-    def _evidence(
-        self, now: Tensor, means: Tensor, squares: Tensor, age: Tensor, views: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """(N, 1, H/2, W/2) each: the power of the mean of what was taken away, and how much of it is chance.
-
-        Chance is the variance over the frames by the number of views, of which frames from one place are one.
-        """
-        weight = age / (age + 1)
-        taken, past = now[:, 3:], means[:, 3:]
-        mean = taken + F.interpolate(weight, scale_factor=2) * (past - taken)
-        square = _power(taken) + weight * (squares - _power(taken))
-        power, square = (_around(p, AROUND) for p in (_power(mean), square))
-        variance = F.relu(square - power) * (age + 1) / age.clamp(min=0.5)
-        return power + _NOTHING, variance / (views + 1) + _NOTHING
 
     def _likeness(self, alone: Tensor, past: Tensor, squares: Tensor) -> Tensor:
         """(N, 1, H/2, W/2) in (0, 1]: whether past and present show the same thing; less where content has moved.
@@ -220,6 +205,20 @@ def following(x: Tensor, alone: Tensor, means: Tensor, squares: Tensor, count: T
     return means, power + weight * (squares - power), torch.cat([age, torch.minimum(count[:, 1:], age)], 1)
 
 
+def _evidence(after: State, age: Tensor, views: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, 1, H/2, W/2) each: the power of the mean of what was taken away, and how much of it is chance.
+
+    Chance is the variance over the frames by the number of views, of which frames from one place are one.
+
+    Args:
+        after: the state after the present frame.
+        age, views: what was left of its count before.
+    """
+    power, square = (_around(p, AROUND) for p in (_power(after[0][:, 3:]), after[1]))
+    variance = F.relu(square - power) * (age + 1) / age.clamp(min=0.5)
+    return power + _NOTHING, variance / (views + 1) + _NOTHING
+
+
 def move(state: State, matrices: Tensor) -> State:
     """The state of former frames as the present ones see it.
 
@@ -237,9 +236,9 @@ def move(state: State, matrices: Tensor) -> State:
 
 def _way(matrices: Tensor, height: int, width: int) -> Tensor:
     """(N,): how many pixels homographies move a frame's corners, on average."""
-    corners = matrices.new_tensor([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]])
-    moved = corners @ matrices.transpose(-1, -2)
-    way: Tensor = (moved[..., :2] / moved[..., 2:] - corners[:, :2]).square().sum(-1).sqrt().mean(-1)
+    before = corners(height, width).to(matrices)
+    moved = before @ matrices.transpose(-1, -2)
+    way: Tensor = (moved[..., :2] / moved[..., 2:] - before[:, :2]).square().sum(-1).sqrt().mean(-1)
     return way
 
 

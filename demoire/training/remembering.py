@@ -146,7 +146,7 @@ def unroll(model: Recurrent, clips: Clips, chosen: slice = slice(None)) -> tuple
         with torch.set_grad_enabled(t in wanted and torch.is_grad_enabled()):
             left, after = model.remember(moire[:, t], alone[:, t], *state)
         if t in wanted:
-            restored.append(model.mix(moire[:, t], alone[:, t], state[0], state[1], left))
+            restored.append(model.mix(moire[:, t], alone[:, t], state[0], left, after))
         state = (after[0].detach(), after[1].detach(), after[2].detach())
     return torch.stack(restored, 1), alone
 

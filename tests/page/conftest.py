@@ -16,7 +16,7 @@ from serving import ROOT, serving
 from visitors import DESKTOP, PATIENCE, Invite, Server, Visitor
 
 from tests.test_burst import other_screen, shot
-from tests.tiny import TINY_FIELDS, write_model, write_recurrent
+from tests.tiny import TINY_FIELDS, TINY_NEEDS, write_model, write_recurrent
 
 FLAGS = (
     "--no-sandbox",
@@ -38,12 +38,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     torch.manual_seed(5)
     folder = tmp_path_factory.mktemp("models") / "weights"
-    needs = {"size_multiple": 4, "receptive_field": 40, "halo": 40, "tiling": True, "frames": 1, "dtype": "float32"}
     for name, family in {"cnn": "cnn", "cnn-fast": "cnn", "rnn": "rnn", "gan": "gan"}.items():
         state = dict(build_model("unet", **TINY_FIELDS).state_dict())
         for key in ("head.weight", "head.bias"):
             state[key] = torch.randn_like(state[key]) * 0.03
-        write_model(folder, name, state, needs, family=family)
+        write_model(folder, name, state, TINY_NEEDS, family=family)
     return folder
 
 
@@ -59,8 +58,7 @@ def remembering_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from demoire.models import build_model
 
     folder = tmp_path_factory.mktemp("models") / "weights"
-    needs = {"size_multiple": 4, "receptive_field": 40, "halo": 40, "tiling": True, "frames": 1, "dtype": "float32"}
-    write_model(folder, "cnn", build_model("unet", **TINY_FIELDS).state_dict(), needs)
+    write_model(folder, "cnn", build_model("unet", **TINY_FIELDS).state_dict(), TINY_NEEDS)
     write_recurrent(folder)
     return folder
 
