@@ -1,6 +1,6 @@
 """How the camera moved between two frames: one homography for the whole frame, and pictures warped by it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,19 +8,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from demoire.homography import in_other_pixels, placed
+from demoire.models.lucas_kanade import Level, plain_levels, refine, unlikelihood
 
 LONGEST = 1024  # sides are reduced to this; a twentieth of a pixel there remains
-SHORTEST = 40  # the coarsest level has a short side of at least half as much
-STEPS = 12  # of Gauss and Newton at each level
-SETTLED = 0.002  # a step that moves no corner by more pixels ends a level
+STEPS = 4  # of Gauss and Newton at each level
 GRAIN = 64  # corners move by whole parts of so many to a pixel: rounding errors of tiles are to change nothing
 LIKE = 0.35  # correlation of what both frames show; below it they show different things, or next to nothing
 UNLIKE = 6 / 255  # in coarse tones; what differs by less may be kept where there is nothing to go by
-# How far a hand moves a camera between two frames, in halves of the longer side: shift, turn and scale, perspective.
-_SHIFT, _LINEAR, _PERSPECTIVE = 0.03, 0.006, 0.002
-_HAND = (_LINEAR, _LINEAR, _SHIFT, _LINEAR, _LINEAR, _SHIFT, _PERSPECTIVE, _PERSPECTIVE)
-_TOGETHER = 300.0  # so many pixels of a frame differ as one where moire is left
-_ROBUST = 1.5  # differences larger than so many times the typical one count less
+_SURPRISE = 10.0  # in units of ``unlikelihood``: a camera that moves farther than a hand does
+_MULTIPLE = 8  # sides are cut to a multiple of it, so that each level has half the pixels of the one before
+
+See = Callable[[Tensor], list[Level]]
+"""Frames (N, C, H, W), sides multiples of 8, to what they are compared by, finest level first."""
 
 
 @dataclass(frozen=True)
@@ -37,32 +36,63 @@ class Motion:
 
 
 @torch.no_grad()
-def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
+def estimate_motion(former: Tensor, present: Tensor, see: See = plain_levels) -> Motion | None:
     """The homography from the present frame to the former one; None where they show different things.
 
-    Inverse compositional alignment (Baker and Matthews, Lucas-Kanade 20 Years On, IJCV 2004) of band-passed luma, from
-    coarse to fine, with weights that spare what moves on its own; begun by the shift that phase correlation finds. The
-    likeliest motion is taken by what a hand does, not the best fit: where the frames show little, what moire is left
-    would be followed.
+    Alignment from coarse to fine (``lucas_kanade``), begun by the shift that phase correlation finds if that is
+    likelier. The likeliest motion is taken by what a hand does, not the best fit: where the frames show little, what
+    moire is left would be followed.
 
     Args:
-        former, present: (1, 3, H, W) in [0, 1], of one size; moire should be removed from both, since it moves, too.
+        former, present: (1, C, H, W) of one size, the first three channels in [0, 1]; moire should be removed from
+            both, since it moves, too.
+        see: what the frames are compared by; the least that it needs are three channels of colour.
     """
-    levels = _pyramid(former, present)
-    height, width = levels[-1][0].shape[-2:]
-    matrices = [torch.eye(3, dtype=torch.float64), _shift(*levels[-1])]
-    found = [_refine(*levels[-1], matrix, width / former.shape[-1]) for matrix in matrices]
-    matrix, likeness = max(found, key=lambda one: one[1])
+    reduced, across, down = _reduced(torch.cat([former, present]))
+    height, width = reduced.shape[-2:]
+    levels = [(level.part(slice(0, 1)), level.part(slice(1, 2))) for level in see(reduced)]
+    matrices, around = _begun(levels)
     for pair in reversed(levels[:-1]):
-        new_height, new_width = pair[0].shape[-2:]
-        matrix = _resized(matrix, new_width / width, new_height / height)
-        height, width = new_height, new_width
-        matrix, likeness = _refine(*pair, matrix, width / former.shape[-1])
-    coarse = F.avg_pool2d(former - present, min(8, *former.shape[-2:])).abs().mean()
+        matrices = refine(*pair, matrices, STEPS, around)[-1]
+    likeness = _likeness(levels[0][0].banded, levels[0][1].banded, matrices)
+    matrix = in_other_pixels(matrices[0], torch.linalg.inv(halves(height, width)))
+    coarse = F.avg_pool2d((former - present)[:, :3], min(8, *former.shape[-2:])).abs().mean()
     if (likeness < LIKE and float(coarse) > UNLIKE) or not _plausible(matrix, height, width):
         return None
-    matrix = _resized(matrix, former.shape[-1] / width, former.shape[-2] / height)
-    return Motion(_grained(matrix, former.shape[-2], former.shape[-1]), likeness)
+    return Motion(_grained(_resized(matrix, 1 / across, 1 / down), former.shape[-2], former.shape[-1]), likeness)
+
+
+def _begun(levels: list[tuple[Level, Level]]) -> tuple[Tensor, Tensor]:
+    """The motion at the coarsest level, and what it is near: none, or the shift that phase correlation finds."""
+    planes = [level.banded for level in levels[-2]]
+    shift = in_other_pixels(_shift(planes[0], planes[1]), halves(*planes[0].shape[-2:]))
+    tried = []
+    for around, price in ((torch.eye(3, dtype=torch.float64), 0.0), (shift, _SURPRISE)):
+        around = around.to(planes[0].device)[None]
+        found = refine(*levels[-1], around, STEPS, around)[-1]
+        tried.append((unlikelihood(*levels[-1], found, around) + price, found, around))
+    _, found, around = min(tried, key=lambda one: one[0])
+    return found, around
+
+
+def halves(height: int, width: int) -> Tensor:
+    """From places in halves of the longer side, about the middle, to pixels."""
+    half = max(height, width) / 2
+    return placed((width - 1) / 2, (height - 1) / 2, half, half)
+
+
+def _reduced(frames: Tensor) -> tuple[Tensor, float, float]:
+    """Frames of at most ``LONGEST`` pixels, cut to the multiple, and by how much they were reduced across and down."""
+    # As 8-bit values, so that what differs by rounding errors is the same.
+    reduced = (frames.clamp(-1, 1) * 255).round() / 255
+    height, width = frames.shape[-2:]
+    if max(height, width) > LONGEST:
+        reduced = F.interpolate(reduced, scale_factor=LONGEST / max(height, width), mode="area")
+    tall, wide = reduced.shape[-2:]
+    if min(tall, wide) < _MULTIPLE:
+        reduced = F.pad(reduced, (0, max(_MULTIPLE - wide, 0), 0, max(_MULTIPLE - tall, 0)), mode="replicate")
+    cut = reduced[..., : max(tall, _MULTIPLE) // _MULTIPLE * _MULTIPLE, : max(wide, _MULTIPLE) // _MULTIPLE * _MULTIPLE]
+    return cut, wide / width, tall / height
 
 
 def corners(height: int, width: int) -> Tensor:
@@ -130,105 +160,23 @@ def _resized(matrix: Tensor, across: float, down: float) -> Tensor:
     return in_other_pixels(matrix.double(), placed((1 / across - 1) / 2, (1 / down - 1) / 2, 1 / across, 1 / down))
 
 
-def _pyramid(former: Tensor, present: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Band-passed luma of both (1, 1, h, w), finest first, each level half of the one before."""
-    luma = former.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    # As 8-bit values, so that what differs by rounding errors is the same.
-    eight = [(picture.clamp(0, 1) * 255).round() / 255 for picture in (former, present)]
-    both = torch.cat([(picture * luma).sum(1, keepdim=True) for picture in eight])
-    scale = min(1.0, LONGEST / max(both.shape[-2:]))
-    if scale < 1:
-        both = F.interpolate(both, scale_factor=scale, mode="area")
-    levels = []
-    while True:
-        banded = _banded(both)
-        levels.append((banded[:1], banded[1:]))
-        if min(both.shape[-2:]) < SHORTEST:
-            return levels
-        both = F.avg_pool2d(both, 2)
-
-
-def _banded(pictures: Tensor) -> Tensor:
-    """What is left between fine and coarse tones, brightness evened out."""
-
-    def smooth(values: Tensor, radius: int) -> Tensor:
-        for _ in range(2):
-            padded = F.pad(values, (radius,) * 4, mode="replicate")
-            values = F.avg_pool2d(padded, 2 * radius + 1, 1)
-        return values
-
-    least = min(pictures.shape[-2:])
-    fine, coarse = smooth(pictures, 1), smooth(pictures, min(2, (least - 1) // 2))
-    difference = fine - coarse
-    return difference / (smooth(difference.abs(), min(8, (least - 1) // 2)) + 2 / 255)
-
-
 def _shift(former: Tensor, present: Tensor) -> Tensor:
-    """The shift that phase correlation finds, as a homography from ``present`` to ``former``."""
+    """The shift that phase correlation finds, as a homography from ``present`` to ``former``, (1, 1, h, w) each."""
     height, width = former.shape[-2:]
     window = torch.hann_window(height)[:, None] * torch.hann_window(width)
     one, other = (torch.fft.rfft2(picture[0, 0] * window.to(picture)) for picture in (former, present))
     cross = one * other.conj()
     peak = torch.fft.irfft2(cross / (cross.abs() + 1e-6), s=(height, width)).flatten().argmax()
     y, x = divmod(int(peak), width)
-    matrix = torch.eye(3, dtype=torch.float64)
-    matrix[0, 2] = x - width if x > width // 2 else x
-    matrix[1, 2] = y - height if y > height // 2 else y
-    return matrix
+    return placed(x - width if x > width // 2 else x, y - height if y > height // 2 else y)
 
 
-def _refine(former: Tensor, present: Tensor, matrix: Tensor, scale: float) -> tuple[Tensor, float]:
-    """Moves ``matrix`` to the likeliest one, and the correlation then; ``scale``: of these pictures to the frames."""
+def _likeness(former: Tensor, present: Tensor, matrices: Tensor) -> float:
+    """The correlation of (1, 1, h, w) planes where both were seen."""
     height, width = present.shape[-2:]
-    descent = _steepest(present)
-    frame = corners(height, width)
-    rare = max(1.0, _TOGETHER * scale**2) / torch.tensor(_HAND, dtype=torch.float64).square()
-    half = max(height, width) / 2
-    to_pixels = placed((width - 1) / 2, (height - 1) / 2, half, half)  # from coordinates of about -1 to 1
-    to_halves = torch.linalg.inv(to_pixels)
-    for _ in range(STEPS):
-        matrices = matrix[None]
-        seen = seen_before(matrices, height, width, present)
-        error = (warp(former, matrices, "bilinear") - present) * seen
-        size = error.abs()[seen > 0].median() if seen.any() else error.new_tensor(1.0)
-        weight = (seen / (1 + (error / (_ROBUST * size + 1e-3)).square())).flatten()
-        weighted = descent * weight[:, None]
-        held = rare * float(1.48 * size + 1e-3) ** 2
-        normal = (weighted.T @ descent).double().cpu() + torch.diag(held)
-        parameters = (in_other_pixels(matrix, to_pixels) - torch.eye(3)).flatten()[:8]
-        step = torch.linalg.solve(normal, (weighted.T @ error.flatten()).double().cpu() + held * parameters)
-        change = in_other_pixels(torch.eye(3) + torch.cat([step, step.new_zeros(1)]).view(3, 3), to_halves)
-        matrix = matrix @ torch.linalg.inv(change)
-        matrix = matrix / matrix[2, 2]
-        moved = frame @ change.T
-        if float((moved[:, :2] / moved[:, 2:] - frame[:, :2]).abs().max()) < SETTLED:
-            break
-    return matrix, _likeness(former, present, matrix)
-
-
-def _steepest(picture: Tensor) -> Tensor:
-    """(H*W, 8): how the picture changes with each parameter of a homography in coordinates of about -1 to 1."""
-    height, width = picture.shape[-2:]
-    padded = F.pad(picture, (1, 1, 1, 1), mode="replicate")
-    half = max(height, width) / 2
-    across = (padded[0, 0, 1:-1, 2:] - padded[0, 0, 1:-1, :-2]).flatten() / 2 * half
-    down = (padded[0, 0, 2:, 1:-1] - padded[0, 0, :-2, 1:-1]).flatten() / 2 * half
-    y, x = torch.meshgrid(
-        (torch.arange(height, device=picture.device) - (height - 1) / 2) / half,
-        (torch.arange(width, device=picture.device) - (width - 1) / 2) / half,
-        indexing="ij",
-    )
-    x, y = x.flatten().to(picture), y.flatten().to(picture)
-    inward = -(across * x + down * y)
-    columns = [across * x, across * y, across, down * x, down * y, down, inward * x, inward * y]
-    return torch.stack(columns, 1)
-
-
-def _likeness(former: Tensor, present: Tensor, matrix: Tensor) -> float:
-    height, width = present.shape[-2:]
-    seen = seen_before(matrix[None], height, width, present) > 0
+    matrix = in_other_pixels(matrices, torch.linalg.inv(halves(height, width)))
+    seen = seen_before(matrix, height, width, present) > 0
     if float(seen.float().mean()) < 0.1:
         return -1.0
-    both: Sequence[Tensor] = (warp(former, matrix[None], "bilinear")[seen], present[seen])
-    one, other = (values - values.mean() for values in both)
+    one, other = (values - values.mean() for values in (warp(former, matrix, "bilinear")[seen], present[seen]))
     return float((one * other).sum() / (one.norm() * other.norm()).clamp(min=1e-9))
