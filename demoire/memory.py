@@ -13,7 +13,7 @@ from demoire.allocator import keeps_memory
 
 _PROBE_SIDE = 128
 _WORK_SPACE = 1.3  # what operations use inside themselves, over what the probe sees
-_GAPS = 1.8  # and on top of it where freed memory is kept, at worst: a tensor does not fit where a smaller one was
+_GAPS = 2.2  # and on top of it where freed memory is kept, at worst: a tensor does not fit where a smaller one was
 
 
 class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -111,7 +111,7 @@ def test_the_order_of_the_others_counts_little_and_the_chosen_one_comes_last(mod
     photos = [shot(number, noise=6) for number in range(4)]
     one = merged(models, burst_of(photos[0], *photos[1:])).picture.pixels
     other = merged(models, burst_of(photos[0], *reversed(photos[1:]))).picture.pixels
-    assert 0 < error(one, other) < 1
+    assert 0 < error(one, other) < 2
 
 
 def test_what_shows_something_else_leaves_no_trace(models: ModelCache) -> None:

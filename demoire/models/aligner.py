@@ -16,7 +16,7 @@ class Aligner(nn.Module):
     """Sees what the CNN makes of frames and what that took away, and tells content from what is left of moire.
 
     Moire moves otherwise than the content; where it is the stronger of the two, brightness alone follows it. Untrained,
-    the features are brightness and all pixels count alike.
+    the features are next to nothing but brightness, and all pixels count alike.
     """
 
     def __init__(self, channels: tuple[int, int, int]) -> None:
@@ -33,7 +33,7 @@ class Aligner(nn.Module):
         self.heads = nn.ModuleList(nn.Conv2d(width, FEATURES + 1, 3, padding=1) for width in channels)
         with torch.no_grad():
             for head in self.heads:
-                head.weight.mul_(0.1)  # type: ignore[operator]
+                head.weight.mul_(0.03)  # type: ignore[operator]
                 head.bias.zero_()  # type: ignore[operator]
 
     def forward(self, frames: Tensor) -> list[Level]:
@@ -50,8 +50,7 @@ class Aligner(nn.Module):
         for plain, head, features in zip(plain_levels(frames), self.heads, seen, strict=True):
             made = head(features).float()
             own = F.pad(plain.banded, (0, 0, 0, 0, 0, FEATURES - 1)) + made[:, :FEATURES]
-            trust = plain.trust - F.softplus(-made[:, FEATURES:])
-            levels.append(replace(plain, features=own, trust=trust))
+            levels.append(replace(plain, features=own, trust=plain.trust + made[:, FEATURES:]))
         return levels
 
 
