@@ -174,7 +174,7 @@ def test_it_learns_what_the_mean_cannot() -> None:
     network.cnn.requires_grad_(False)
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], 5e-3)
     clean, matrices = shifted(6, 2)
-    clips = Clips(noisy(clean, 0.05) + 0.1, clean, matrices)  # too bright, which lasts
+    clips = Clips(clean, clean, matrices, noisy(clean, 0.05))  # what is taken away is noise, and should not be
     mean = gain_over_cnn(network, [clips])
     for _ in range(40):
         optimizer.zero_grad()

@@ -56,7 +56,7 @@ class Recurrent(nn.Module):
     of what is left of the bands. And what the CNN took away from each was bands if it lies elsewhere in each frame, and
     texture of the screen's content if it lies still while the camera moves: Wiener's filter (the share of the mean's
     power that chance does not explain) gives it back. From this an untrained network does not depart; training teaches
-    where to trust the past and what to give back, and what to add.
+    where to trust the past and what to give back.
     """
 
     def __init__(self, config: RecurrentConfig) -> None:
@@ -72,8 +72,8 @@ class Recurrent(nn.Module):
             for n, c in zip(config.blocks, config.channels, strict=True)
         )
         self.ups = nn.ModuleList([nn.Conv2d(middle, fine * 4, 1), nn.Conv2d(coarse, middle * 4, 1)])
-        # For each of 2x2 pixels: trust in the past, what to give back, and what to add to three colours.
-        self.head = nn.Conv2d(fine, 4 + 4 + 12, 3, padding=1)
+        # For each of 2x2 pixels: trust in the past, and what to give back.
+        self.head = nn.Conv2d(fine, 4 + 4, 3, padding=1)
         # Past and present may differ by so much, and by so many times what the CNN takes away, before the past is
         # forgotten, and how fast it then is.
         self.tolerance = nn.Parameter(torch.tensor([12 / 255, 1.0]))
@@ -169,15 +169,15 @@ class Recurrent(nn.Module):
         shown = [F.pixel_unshuffle(p, 2) for p in (now, (means - now) * F.interpolate(known, scale_factor=2))]
         maps = [age / (age + 1), views / (views + 1), texture, 10 * power.sqrt(), 10 * chance.sqrt(), known]
         made = self._compare(torch.cat([*shown, *maps], 1))
-        trust, back, added = made[:, :4], made[:, 4:8], made[:, 8:]
+        trust, back = made[:, :4], made[:, 4:]
         weight = F.pixel_shuffle(torch.sigmoid(trust + torch.log(age.clamp(min=1e-3))) * known, 2)
         back = F.pixel_shuffle(torch.sigmoid(back + torch.logit(texture.clamp(0.01, 0.99))) * known, 2)
         mixed = now + weight * (means - now)
-        restored: Tensor = mixed[:, :3] + back * mixed[:, 3:] + F.pixel_shuffle(added * known, 2)
+        restored: Tensor = mixed[:, :3] + back * mixed[:, 3:]
         return restored
 
     def _compare(self, shown: Tensor) -> Tensor:
-        """(N, 20, H/2, W/2) in float32: the head's numbers."""
+        """(N, 8, H/2, W/2) in float32: the head's numbers."""
         features = [F.relu(self.stem(shown))]
         features[0] = self.levels[0](features[0])
         for down, level in zip(self.downs, list(self.levels)[1:], strict=True):
