@@ -185,11 +185,6 @@ def window_of(grid: Grid, box: Box, max_area: float) -> Window:
     return _with_margin(grid, (top, left, bottom, right))
 
 
-def whole(grid: Grid) -> Window:
-    """The window of the whole padded picture."""
-    return _with_margin(grid, (0, 0, *grid.padded))
-
-
 def nearest_first(windows: Iterable[Window], box: Box) -> list[Window]:
     """The windows in the order of their cores' distance to ``box``."""
 

@@ -118,8 +118,8 @@ class Remembering(nn.Module):
     def start(self, height: int, width: int) -> tuple[Tensor, ...]:
         return torch.zeros(1, 2, height, width), torch.zeros(1, 3, height // 2, width // 2)
 
-    def align(self, x: Tensor, alone: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        moved = torch.roll(state[0], 2, 3) + 0.01 * (alone - 0.5 * x).mean(), torch.roll(state[1], 1, 3)
+    def align(self, state: tuple[Tensor, ...], alone: Tensor) -> tuple[Tensor, ...]:
+        moved = torch.roll(state[0], 2, 3) + 0.01 * alone.mean(), torch.roll(state[1], 1, 3)
         return moved  # farther than any halo, but whole
 
     def fuse(self, x: Tensor, alone: Tensor, *state: Tensor) -> tuple[Tensor, ...]:

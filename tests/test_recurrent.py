@@ -158,7 +158,7 @@ def test_sizes_suit_the_mix_as_well_as_the_cnn(network: Recurrent) -> None:
     assert network.cnn.needs.size_multiple == 4
     assert network.needs.size_multiple == 8 and network.fusing_field % 8 == 0
     with torch.no_grad():
-        assert network.any_frame(torch.rand(1, 3, 24, 40)).shape == (1, 3, 24, 40)
+        assert network.first_frame(torch.rand(1, 3, 24, 40)).shape == (1, 3, 24, 40)
 
 
 def test_the_bundled_size_costs_less_than_half_the_cnn_more() -> None:

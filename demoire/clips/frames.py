@@ -19,7 +19,7 @@ from demoire.picture import Notice, Samples
 from demoire.restore import Box, RestoreOptions
 from demoire.run import SETBACKS, check_restores, plan, to_samples
 from demoire.stop import Stop, Watched
-from demoire.tiling import Grid, Layer, Window, batch_of, scaled, whole
+from demoire.tiling import Grid, Layer, Window, scaled
 
 Cancelled = Callable[[], bool]
 #: The memory of a recurrent network: (1, C, h, w) tensors of the whole padded frame, each at a scale of its own.
@@ -166,8 +166,8 @@ class Remembering(Protocol):
     def start(self, height: int, width: int) -> State:
         """The memory before the first frame."""
 
-    def align(self, x: Tensor, alone: Tensor, state: State) -> State:
-        """The memory as the present frame (1, 3, H, W), whole, sees it; ``alone`` is that restored by itself."""
+    def align(self, state: State, alone: Tensor) -> State:
+        """The memory as the present frame sees it; from its restored picture (1, 3, H, W), whole."""
 
     def fuse(self, x: Tensor, alone: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """The restored frame and the memory after it; ``alone`` is what the network makes of the frame by itself."""
@@ -244,7 +244,7 @@ class RecurrentRestorer:
         """The other steps: the restored frame, window by window; it is remembered once all are done."""
         grid = self.looking.grid
         with self.looking.watched(cancelled):
-            state = self._aligned(frame, alone, self._state or self._network.start(*grid.padded))
+            state = self._aligned(self._state or self._network.start(*grid.padded), alone)
         following = [torch.empty_like(level) for level in state]
         layers = [Layer(frame), *(_layer(level, grid) for level in (alone, *state))]
         for done in self.fusing.run(layers, cancelled):
@@ -254,10 +254,9 @@ class RecurrentRestorer:
         self._state = following
 
     @torch.inference_mode()
-    def _aligned(self, frame: Samples, alone: Tensor, state: State) -> State:
-        device, grid = self.looking.device, self.looking.grid
-        x = batch_of(Layer(frame), [whole(grid)], device)
-        moved = self._network.align(x, alone.to(device), tuple(level.to(device) for level in state))
+    def _aligned(self, state: State, alone: Tensor) -> State:
+        device = self.looking.device
+        moved = self._network.align(tuple(level.to(device) for level in state), alone.to(device))
         self.remembered = any(bool(level.any()) for level in moved)
         return [level.float().cpu() for level in moved]
 

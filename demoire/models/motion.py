@@ -1,6 +1,5 @@
 """How the camera moved between two frames: one homography for the whole frame, and pictures warped by it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from demoire.homography import in_other_pixels, placed
-from demoire.models.lucas_kanade import Level, plain_levels, refine, unlikelihood
+from demoire.models.lucas_kanade import Level, pyramid, refine, unlikelihood
 
 LONGEST = 1024  # sides are reduced to this; a twentieth of a pixel there remains
 STEPS = 4  # of Gauss and Newton at each level
@@ -17,9 +16,6 @@ LIKE = 0.35  # correlation of what both frames show; below it they show differen
 UNLIKE = 6 / 255  # in coarse tones; what differs by less may be kept where there is nothing to go by
 _SURPRISE = 10.0  # in units of ``unlikelihood``: a camera that moves farther than a hand does
 _MULTIPLE = 8  # sides are cut to a multiple of it, so that each level has half the pixels of the one before
-
-See = Callable[[Tensor], list[Level]]
-"""Frames (N, C, H, W), sides multiples of 8, to what they are compared by, finest level first."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Motion:
 
 
 @torch.no_grad()
-def estimate_motion(former: Tensor, present: Tensor, see: See = plain_levels) -> Motion | None:
+def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
     """The homography from the present frame to the former one; None where they show different things.
 
     Alignment from coarse to fine (``lucas_kanade``), begun by the shift that phase correlation finds if that is
@@ -44,38 +40,36 @@ def estimate_motion(former: Tensor, present: Tensor, see: See = plain_levels) ->
     moire is left would be followed.
 
     Args:
-        former, present: (1, C, H, W) of one size, the first three channels in [0, 1]; moire should be removed from
-            both, since it moves, too.
-        see: what the frames are compared by; the least that it needs are three channels of colour.
+        former, present: (1, 3, H, W) in [0, 1], of one size; moire should be removed from both, since it moves, too.
     """
     reduced, across, down = _reduced(torch.cat([former, present]))
     height, width = reduced.shape[-2:]
-    levels = [(level.part(slice(0, 1)), level.part(slice(1, 2))) for level in see(reduced)]
-    matrices, around = _begun(levels)
-    for pair in reversed(levels[:-1]):
-        matrices = refine(*pair, matrices, STEPS, around)[-1]
-    likeness = _likeness(levels[0][0].banded, levels[0][1].banded, matrices)
-    matrix = in_other_pixels(matrices[0], torch.linalg.inv(halves(height, width)))
-    coarse = F.avg_pool2d((former - present)[:, :3], min(8, *former.shape[-2:])).abs().mean()
+    levels = pyramid(reduced[:1], reduced[1:])
+    found, around = _begun(levels)
+    for level in reversed(levels[:-1]):
+        found = refine(level, found, STEPS, around)
+    likeness = _likeness(levels[0].evened, found)
+    matrix = in_other_pixels(found, torch.linalg.inv(_halves(height, width)))
+    coarse = F.avg_pool2d(former - present, min(8, *former.shape[-2:])).abs().mean()
     if (likeness < LIKE and float(coarse) > UNLIKE) or not _plausible(matrix, height, width):
         return None
     return Motion(_grained(_resized(matrix, 1 / across, 1 / down), former.shape[-2], former.shape[-1]), likeness)
 
 
-def _begun(levels: list[tuple[Level, Level]]) -> tuple[Tensor, Tensor]:
+def _begun(levels: list[Level]) -> tuple[Tensor, Tensor]:
     """The motion at the coarsest level, and what it is near: none, or the shift that phase correlation finds."""
-    planes = [level.banded for level in levels[-2]]
-    shift = in_other_pixels(_shift(planes[0], planes[1]), halves(*planes[0].shape[-2:]))
+    planes = levels[-2].evened
+    shift = in_other_pixels(_shift(planes), _halves(*planes.shape[-2:]))
     tried = []
     for around, price in ((torch.eye(3, dtype=torch.float64), 0.0), (shift, _SURPRISE)):
-        around = around.to(planes[0].device)[None]
-        found = refine(*levels[-1], around, STEPS, around)[-1]
-        tried.append((unlikelihood(*levels[-1], found, around) + price, found, around))
+        around = around.to(planes.device)
+        found = refine(levels[-1], around, STEPS, around)
+        tried.append((unlikelihood(levels[-1], found, around) + price, found, around))
     _, found, around = min(tried, key=lambda one: one[0])
     return found, around
 
 
-def halves(height: int, width: int) -> Tensor:
+def _halves(height: int, width: int) -> Tensor:
     """From places in halves of the longer side, about the middle, to pixels."""
     half = max(height, width) / 2
     return placed((width - 1) / 2, (height - 1) / 2, half, half)
@@ -84,7 +78,7 @@ def halves(height: int, width: int) -> Tensor:
 def _reduced(frames: Tensor) -> tuple[Tensor, float, float]:
     """Frames of at most ``LONGEST`` pixels, cut to the multiple, and by how much they were reduced across and down."""
     # As 8-bit values, so that what differs by rounding errors is the same.
-    reduced = (frames.clamp(-1, 1) * 255).round() / 255
+    reduced = (frames.clamp(0, 1) * 255).round() / 255
     height, width = frames.shape[-2:]
     if max(height, width) > LONGEST:
         reduced = F.interpolate(reduced, scale_factor=LONGEST / max(height, width), mode="area")
@@ -160,21 +154,22 @@ def _resized(matrix: Tensor, across: float, down: float) -> Tensor:
     return in_other_pixels(matrix.double(), placed((1 / across - 1) / 2, (1 / down - 1) / 2, 1 / across, 1 / down))
 
 
-def _shift(former: Tensor, present: Tensor) -> Tensor:
-    """The shift that phase correlation finds, as a homography from ``present`` to ``former``, (1, 1, h, w) each."""
-    height, width = former.shape[-2:]
+def _shift(planes: Tensor) -> Tensor:
+    """The shift that phase correlation finds between (2, 1, h, w), as a homography from the second to the first."""
+    height, width = planes.shape[-2:]
     window = torch.hann_window(height)[:, None] * torch.hann_window(width)
-    one, other = (torch.fft.rfft2(picture[0, 0] * window.to(picture)) for picture in (former, present))
+    one, other = torch.fft.rfft2(planes[:, 0] * window.to(planes))
     cross = one * other.conj()
     peak = torch.fft.irfft2(cross / (cross.abs() + 1e-6), s=(height, width)).flatten().argmax()
     y, x = divmod(int(peak), width)
     return placed(x - width if x > width // 2 else x, y - height if y > height // 2 else y)
 
 
-def _likeness(former: Tensor, present: Tensor, matrices: Tensor) -> float:
-    """The correlation of (1, 1, h, w) planes where both were seen."""
-    height, width = present.shape[-2:]
-    matrix = in_other_pixels(matrices, torch.linalg.inv(halves(height, width)))
+def _likeness(planes: Tensor, found: Tensor) -> float:
+    """The correlation of (2, 1, h, w) where both were seen; ``found`` leads from the second to the first."""
+    height, width = planes.shape[-2:]
+    matrix = in_other_pixels(found, torch.linalg.inv(_halves(height, width)))[None]
+    former, present = planes[:1], planes[1:]
     seen = seen_before(matrix, height, width, present) > 0
     if float(seen.float().mean()) < 0.1:
         return -1.0

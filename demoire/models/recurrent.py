@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from demoire.models.aligner import Aligner
 from demoire.models.base import Needs
 from demoire.models.motion import at_half_size, corners, estimate_motion, seen_before, warp
 from demoire.models.unet import ResidualBlock, UNet, UNetConfig
@@ -34,13 +33,11 @@ class RecurrentConfig:
         look: of the CNN that sees each frame by itself.
         channels: width at 1/2, 1/4 and 1/8 of the frame's size, where past and present are compared.
         blocks: residual blocks at each of these.
-        aligner: widths at 1/2, 1/4 and 1/8 of what finds how the camera moved.
     """
 
     look: UNetConfig = field(default_factory=UNetConfig)
     channels: tuple[int, int, int] = (20, 32, 64)
     blocks: tuple[int, int, int] = (0, 1, 2)
-    aligner: tuple[int, int, int] = (8, 16, 24)
 
     def __post_init__(self) -> None:
         if isinstance(self.look, dict):  # as read from JSON
@@ -64,7 +61,6 @@ class Recurrent(nn.Module):
         self.config = config
         fine, middle, coarse = config.channels
         self.cnn = UNet(config.look)
-        self.aligner = Aligner(config.aligner)
         self.stem = nn.Conv2d(3 * 16 + 6, fine, 3, padding=1)
         self.downs = nn.ModuleList([_halving(fine, middle), _halving(middle, coarse)])
         self.levels = nn.ModuleList(
@@ -110,10 +106,9 @@ class Recurrent(nn.Module):
         """One photo by itself, as ``look``."""
         return self.look(x)
 
-    def any_frame(self, x: Tensor) -> Tensor:
-        """As a frame in the midst of a clip that stands still; what it costs is what each but the first costs."""
-        means, squares, count = self.start(x.shape[-2], x.shape[-1])
-        return self.step(x, (means, squares, torch.ones_like(count)))[0]
+    def first_frame(self, x: Tensor) -> Tensor:
+        """The first frame of a clip: the picture is as ``look``'s, the cost that of any frame."""
+        return self.step(x, self.start(x.shape[-2], x.shape[-1]))[0]
 
     def start(self, height: int, width: int) -> State:
         """The state before the first frame: nothing has been seen."""
@@ -129,14 +124,11 @@ class Recurrent(nn.Module):
         alone: Tensor = self.cnn(x)
         return alone
 
-    def align(self, x: Tensor, alone: Tensor, state: State) -> State:
-        """The state as the present frame ``x`` (1, 3, H, W), whole, sees it; ``alone``: that restored by itself.
-
-        Forgotten at a cut.
-        """
+    def align(self, state: State, alone: Tensor) -> State:
+        """The state as the present frame (1, 3, H, W), restored by itself and whole, sees it; forgotten at a cut."""
         if not state[2].any():
             return state
-        motion = estimate_motion(state[0], observed(x, alone), self.aligner)
+        motion = estimate_motion(state[0][:, :3], alone)
         if motion is None:
             means, squares, count = state
             return torch.zeros_like(means), torch.zeros_like(squares), torch.zeros_like(count)
@@ -159,7 +151,7 @@ class Recurrent(nn.Module):
 
     def mix(self, x: Tensor, alone: Tensor, means: Tensor, count: Tensor, after: State) -> Tensor:
         """The restored frames; ``count`` and ``after`` are what ``remember`` gives."""
-        now = observed(x, alone)
+        now = _observed(x, alone)
         age, views = count[:, :1], count[:, 1:]
         known = (age > 0).to(x.dtype)
         power, chance = _evidence(after, age, views)
@@ -199,18 +191,18 @@ class Recurrent(nn.Module):
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """The next frame (1, 3, H, W), whole: its restored picture and the state after it."""
         alone = self.look(x)
-        restored, *after = self.fuse(x, alone, *self.align(x, alone, state))
+        restored, *after = self.fuse(x, alone, *self.align(state, alone))
         return restored, (after[0], after[1], after[2])
 
 
-def observed(x: Tensor, alone: Tensor) -> Tensor:
+def _observed(x: Tensor, alone: Tensor) -> Tensor:
     """(N, 6, H, W): frames restored by themselves, and what that took away."""
     return torch.cat([alone, x - alone], 1)
 
 
 def following(x: Tensor, alone: Tensor, means: Tensor, squares: Tensor, count: Tensor) -> State:
     """The state after the frames ``x``; ``count`` is what is left of it where past and present differ."""
-    now, age = observed(x, alone), count[:, :1]
+    now, age = _observed(x, alone), count[:, :1]
     weight = age / (age + 1)
     power = _power(now[:, 3:])
     means = now + F.interpolate(weight, scale_factor=2) * (means - now)

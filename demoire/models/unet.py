@@ -154,7 +154,7 @@ def receptive_radius(config: UNetConfig) -> int:
 def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128), inputs: int = 1) -> float:
     """Multiply-accumulates of all convolutions and linear layers for one pixel, counted in a forward pass.
 
-    Of a recurrent network (one that has ``any_frame``), those of a frame of a clip.
+    Of a recurrent network (one that has ``first_frame``), those of a frame of a clip.
 
     Args:
         inputs: how many pictures (1, 3, *sizes) the model takes.
@@ -165,14 +165,14 @@ def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128), inputs: 
         nonlocal total
         if isinstance(module, nn.Conv2d):
             taps = module.kernel_size[0] * module.kernel_size[1] * module.in_channels // module.groups
-            total += output.numel() * taps
+            total += output.shape[1:].numel() * taps
         elif isinstance(module, nn.Linear):
-            total += output.numel() * module.in_features
+            total += output.shape[1:].numel() * module.in_features
 
     hooks = [m.register_forward_hook(count) for m in model.modules()]
     device = next(model.parameters()).device
     with torch.no_grad():
-        run = getattr(model, "any_frame", model)
+        run = getattr(model, "first_frame", model)
         run(*[torch.zeros(1, 3, *sizes, device=device)] * inputs)
     for hook in hooks:
         hook.remove()

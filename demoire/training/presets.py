@@ -1,7 +1,7 @@
 """What ``train --preset NAME`` trains, and how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from demoire.errors import UnknownNameError
 from demoire.models.detector import DetectorConfig
@@ -11,7 +11,6 @@ from demoire.models.unet import UNetConfig
 from demoire.simulate.config import SimulatorConfig
 from demoire.simulate.sequence import SequenceConfig
 from demoire.training.adversarial import Adversarial
-from demoire.training.aligning import Aligning
 from demoire.training.remembering import Remembering
 from demoire.training.tasks import Detecting, Judging, Restoring, Task
 
@@ -71,38 +70,6 @@ class Preset:
     )
 
 
-RECURRENT = Preset(
-    model_id="rnn",
-    family="rnn",
-    architecture="recurrent",
-    network=RecurrentConfig(),
-    sequences=SequenceConfig(),
-    begins_with="cnn",
-    frames=8,
-    task=Remembering(),
-    steps=10_000,
-    crop=160,
-    batch=12,
-    learning_rate=1e-4,
-    warmup=100,
-    pool_slots=640,
-    pool_size=256,
-    summary=(
-        (
-            "en",
-            "For clips and bursts of 2-10 photos: a recurrent network that remembers; one photo is as by the CNN.",
-        ),
-        ("zh-CN", "适合视频和 2–10 张连拍：记住前几帧的循环网络；单张照片与 CNN 相同。"),
-    ),
-    limits=(
-        "On one photo it does what the CNN does; it needs a clip or 2-10 photos of the same.",
-        "What moves on its own is restored from its present frame alone.",
-        "Bands that move with the content stay: then the past shows the same bands.",
-        "Where strong bands are left of each frame, or little is shown, frames may be laid wrong by pixels; the "
-        "result is then no better than the CNN's.",
-    ),
-)
-
 PRESETS: Mapping[str, Preset] = {
     "cnn": Preset(),
     "gan": Preset(
@@ -122,16 +89,36 @@ PRESETS: Mapping[str, Preset] = {
             "Wide rings (100 px and more) over light areas are only partly removed.",
         ),
     ),
-    "rnn": RECURRENT,
-    "aligner": replace(
-        RECURRENT,
-        sequences=SequenceConfig(tripod_share=0.0),
-        begins_with="rnn",
-        task=Aligning(),
-        steps=4_000,
-        crop=224,
-        batch=4,
-        learning_rate=2e-3,
+    "rnn": Preset(
+        model_id="rnn",
+        family="rnn",
+        architecture="recurrent",
+        network=RecurrentConfig(),
+        sequences=SequenceConfig(),
+        begins_with="cnn",
+        frames=8,
+        task=Remembering(),
+        steps=10_000,
+        crop=160,
+        batch=12,
+        learning_rate=1e-4,
+        warmup=100,
+        pool_slots=640,
+        pool_size=256,
+        summary=(
+            (
+                "en",
+                "For clips and bursts of 2-10 photos: a recurrent network that remembers; one photo is as by the CNN.",
+            ),
+            ("zh-CN", "适合视频和 2–10 张连拍：记住前几帧的循环网络；单张照片与 CNN 相同。"),
+        ),
+        limits=(
+            "On one photo it does what the CNN does; it needs a clip or 2-10 photos of the same.",
+            "What moves on its own is restored from its present frame alone.",
+            "Bands that move with the content stay: then the past shows the same bands.",
+            "Where strong bands are left of each frame, or little is shown, frames may be laid wrong by pixels; the "
+            "result is then no better than the CNN's.",
+        ),
     ),
     "discriminator": Preset(
         model_id="discriminator",

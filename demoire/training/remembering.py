@@ -1,12 +1,12 @@
 """What the recurrent network is trained for: each frame of a clip, by help of those before."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from demoire.models.recurrent import Recurrent, State, move
+from demoire.models.recurrent import Recurrent, move
 from demoire.simulate.capture import Captures
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.content import ContentStore
@@ -49,7 +49,8 @@ class Remembering:
             since the state does not depend on what is restored.
         steadiness: weight of the difference of a restored frame from the one before, moved as the camera moved, beyond
             that of the targets: what flickers is seen.
-        own: weight of clips that are their own target: much is gained there by keeping one's hands off, and little seen.
+        own: weight of clips that are their own target: much is gained there by keeping one's hands off, and little
+            of it is seen.
         errors: deviations of the alignment in pixels; one is drawn for each clip. They do not add up over the frames,
             since each frame is laid over all that is remembered.
         repeated: share of clips that show one photo again and again, which teaches refinement.
@@ -67,11 +68,6 @@ class Remembering:
     labels: bool = False
     restores: bool = True
 
-    def trained(self, model: Recurrent) -> list[nn.Parameter]:
-        """What learns: all that mixes."""
-        others = {*model.cnn.parameters(), *model.aligner.parameters()}
-        return [parameter for parameter in model.parameters() if parameter not in others]
-
     def finish(self, model: nn.Module, store: ContentStore, simulator: SimulatorConfig) -> None:
         """Nothing is left to do."""
 
@@ -84,10 +80,6 @@ class Remembering:
         clips = [repeat(pair.moire, pair.clean, self.steps) for pair in captures]
         assert isinstance(model, Recurrent)
         return gain_over_cnn(model, clips, self.steps - 1)
-
-    def clip_score(self, model: nn.Module, clips: Sequence[Clips]) -> float:
-        """The gain over the CNN in dB."""
-        return gain_over_cnn(model, clips)
 
     def clip_loss(self, model: nn.Module, clips: Clips) -> Tensor:
         """The loss between restored frames and targets, and that of unsteadiness."""
@@ -151,11 +143,12 @@ def unroll(model: Recurrent, clips: Clips, chosen: slice = slice(None)) -> tuple
         the CNN or back in time.
     """
     moire, alone = clips.moire, clips.alone
-    frames = moire.shape[1]
+    count, frames = moire.shape[:2]
     if alone is None:
         with torch.no_grad():
             alone = model.look(moire.flatten(0, 1)).float().view_as(moire)
-    state = _begun(model, moire)
+    first = model.start(*moire.shape[-2:])
+    state = (first[0].expand(count, -1, -1, -1), first[1].expand(count, -1, -1, -1), first[2].expand(count, -1, -1, -1))
     restored, wanted = [], range(frames)[chosen]
     for t in range(wanted.stop):
         if t:
@@ -166,23 +159,6 @@ def unroll(model: Recurrent, clips: Clips, chosen: slice = slice(None)) -> tuple
             restored.append(model.mix(moire[:, t], alone[:, t], state[0], left, after))
         state = (after[0].detach(), after[1].detach(), after[2].detach())
     return torch.stack(restored, 1), alone
-
-
-@torch.no_grad()
-def states(model: Recurrent, clips: Clips, alone: Tensor, frames: int) -> Iterator[State]:
-    """The memory after each of the first ``frames`` of clips whose camera motion is known."""
-    state = _begun(model, clips.moire)
-    for t in range(frames):
-        if t:
-            state = move(state, clips.to_previous[:, t])
-        _, state = model.remember(clips.moire[:, t], alone[:, t], *state)
-        yield state
-
-
-def _begun(model: Recurrent, moire: Tensor) -> State:
-    means, squares, counts = model.start(*moire.shape[-2:])
-    shape = (len(moire), -1, -1, -1)
-    return means.expand(shape), squares.expand(shape), counts.expand(shape)
 
 
 @torch.no_grad()

@@ -10,14 +10,13 @@ from torch import Tensor
 
 from demoire.errors import DataError
 from demoire.models.recurrent import Recurrent
-from demoire.training.aligning import Aligning
 from demoire.training.clip_pool import ClipPool, ClipPoolConfig, fill_clip_pool, render_clip, start_filling_clips
 from demoire.training.content import ContentStore
 from demoire.training.loop import Batch, Trainer, TrainOptions, computing
 from demoire.training.losses import OWN_TARGET
 from demoire.training.pool import VALIDATION_SEED
 from demoire.training.presets import Preset
-from demoire.training.remembering import Clips, Remembering
+from demoire.training.remembering import Clips, Remembering, gain_over_cnn
 
 VALIDATED, SIDE = 8, 224
 """Frames of a clip of the validation set, and their side in pixels."""
@@ -39,14 +38,12 @@ class SequenceTrainer(Trainer):
         assert isinstance(self.model, Recurrent)
         whole = any(name.startswith("cnn.") for name in weights)
         (self.model if whole else self.model.cnn).load_state_dict(weights)
-        self.model.requires_grad_(False)
-        for parameter in self._task.trained(self.model):
-            parameter.requires_grad_(True)
+        self.model.cnn.requires_grad_(False)
 
     @property
-    def _task(self) -> Remembering | Aligning:
+    def _task(self) -> Remembering:
         task = self.preset.task
-        assert isinstance(task, Remembering | Aligning)
+        assert isinstance(task, Remembering)
         return task
 
     def _open_data(self) -> Callable[[int], Batch]:
@@ -89,10 +86,10 @@ class SequenceTrainer(Trainer):
         return float(loss.detach())
 
     def validate(self) -> float:
-        """The task's figure, of the averaged weights on held-out clips."""
+        """The gain (dB) of the averaged weights over the CNN on held-out clips."""
         if self._clips is None:
             self._clips = self._render_validation()
-        return self._task.clip_score(self.average, self._clips)
+        return gain_over_cnn(self.average, self._clips)
 
     def _render_validation(self) -> list[Clips]:
         """Clips that show moire at all."""
