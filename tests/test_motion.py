@@ -47,8 +47,8 @@ def corner_error(found: Tensor, true: Tensor, height: int, width: int) -> float:
     [
         ((0, 0), 0, 1, 0, 0),
         ((2.3, -1.7), 0.1, 1.001, 0.0005, 0.2),
-        ((2.3, -1.7), 0.4, 1.004, 0.004, 0.6),  # from here on more than hands do between two frames
-        ((-9.4, 14.2), -1, 0.99, 0, 0.8),
+        ((2.3, -1.7), 0.4, 1.004, 0.004, 0.8),  # from here on more than hands do between two frames
+        ((-9.4, 14.2), -1, 0.99, 0, 1.6),
         ((41, 30), 0.5, 1.01, 0.01, 2),
     ],
 )
@@ -82,8 +82,8 @@ def test_large_frames_are_reduced_and_motion_is_told_in_their_own_pixels() -> No
 
 def test_frames_of_different_things_have_no_motion() -> None:
     assert estimate_motion(texture(192, 256), texture(192, 256, 9)) is None
-    tiny = torch.rand(1, 3, 16, 16)
-    assert estimate_motion(tiny, torch.rand(1, 3, 16, 16)) is None
+    tiny = torch.rand(1, 3, 32, 32)
+    assert estimate_motion(tiny, torch.rand(1, 3, 32, 32)) is None
 
 
 def test_where_next_to_nothing_is_shown_the_camera_is_taken_to_stand_still() -> None:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LEVELS = 3  # at 1/2, 1/4 and 1/8 of the frames' size
+LEVELS = 4  # at 1/1, 1/2, 1/4 and 1/8 of the frames' size
 POINTS = 65_536  # of a level's pixels so many are looked at, evenly spread
 _TOGETHER = 300.0  # so many pixels of a frame differ as one where moire is left
 _NOISE = 3 / 255  # of band-passed luma; where fits are better than that, a hand is still trusted
@@ -37,14 +37,11 @@ class Level:
 
 
 def pyramid(former: Tensor, present: Tensor) -> list[Level]:
-    """Frames (1, 3, H, W) in [0, 1], finest level first; H and W are multiples of 8.
-
-    The finest has half of their size: what is finer is noise, compression and moire before it is content.
-    """
+    """Frames (1, 3, H, W) in [0, 1], finest level first; H and W are multiples of 8."""
     luma = former.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     planes, levels = (torch.cat([former, present]) * luma).sum(1, keepdim=True), []
-    for number in range(1, LEVELS + 1):
-        planes = _halved(planes)
+    for number in range(LEVELS):
+        planes = _halved(planes) if number else planes
         between = _between(planes)
         one, other = between / _NOISE
         levels.append(Level(one[None], other[None], _evened(between), 4**number / _TOGETHER))

@@ -12,6 +12,7 @@ from demoire.models.lucas_kanade import Level, pyramid, refine, unlikelihood
 LONGEST = 1024  # sides are reduced to this; a twentieth of a pixel there remains
 STEPS = 4  # of Gauss and Newton at each level
 GRAIN = 64  # corners move by whole parts of so many to a pixel: rounding errors of tiles are to change nothing
+SHARP = 0.8  # correlation at half size from which on what is finer is content, too, not only noise and moire
 LIKE = 0.35  # correlation of what both frames show; below it they show different things, or next to nothing
 UNLIKE = 6 / 255  # in coarse tones; what differs by less may be kept where there is nothing to go by
 _SURPRISE = 10.0  # in units of ``unlikelihood``: a camera that moves farther than a hand does
@@ -46,9 +47,11 @@ def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
     height, width = reduced.shape[-2:]
     levels = pyramid(reduced[:1], reduced[1:])
     found, around = _begun(levels)
-    for level in reversed(levels[:-1]):
+    for level in reversed(levels[1:-1]):
         found = refine(level, found, STEPS, around)
-    likeness = _likeness(levels[0].evened, found)
+    likeness = _likeness(levels[1].evened, found)
+    if likeness > SHARP:
+        found = refine(levels[0], found, STEPS, around)
     matrix = in_other_pixels(found, torch.linalg.inv(_halves(height, width)))
     coarse = F.avg_pool2d(former - present, min(8, *former.shape[-2:])).abs().mean()
     if (likeness < LIKE and float(coarse) > UNLIKE) or not _plausible(matrix, height, width):
