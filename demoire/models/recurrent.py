@@ -20,6 +20,8 @@ OLDEST = 12.0
 """Frames are counted up to this: the world changes."""
 ANEW = 1.0
 """Pixels that the camera moves until bands lie elsewhere: half a period of the screen's pixels or of the sensor's."""
+STRONGEST = 4 / 255
+"""What was taken away and is stronger than that is not given back: moire may lie still on the screen, too."""
 AROUND = 11
 """Pixels of half the size over which bands are told from texture."""
 _NOTHING = 1e-9  # roots have a slope there
@@ -74,9 +76,8 @@ class Recurrent(nn.Module):
         # forgotten, and how fast it then is.
         self.tolerance = nn.Parameter(torch.tensor([12 / 255, 1.0]))
         self.distrust = nn.Parameter(torch.tensor(120.0))
-        # So many times what chance explains is not given back, nor what is as strong as no texture.
+        # So many times what chance explains is not given back.
         self.chance = nn.Parameter(torch.tensor(2.0))
-        self.strongest = nn.Parameter(torch.tensor(16 / 255))
         with torch.no_grad():
             self.head.weight.zero_()
             self.head.bias.zero_()  # type: ignore[union-attr]
@@ -156,7 +157,7 @@ class Recurrent(nn.Module):
         known = (age > 0).to(x.dtype)
         power, chance = _evidence(after, age, views)
         texture = F.relu(1 - self.chance.abs() * chance / power)
-        texture = texture / (1 + (power / self.strongest.square()).square()) * views / (views + 1)
+        texture = texture / (1 + (power / STRONGEST**2).square()) * views / (views + 1)
         # What was never seen must not look like a large difference.
         shown = [F.pixel_unshuffle(p, 2) for p in (now, (means - now) * F.interpolate(known, scale_factor=2))]
         maps = [age / (age + 1), views / (views + 1), texture, 10 * power.sqrt(), 10 * chance.sqrt(), known]
