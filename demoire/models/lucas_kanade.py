@@ -1,7 +1,7 @@
 """Lucas and Kanade's alignment of two frames by a homography, with a prior of what a hand does.
 
-Homographies here are (3, 3) in float64, from (x, y, 1) of a place in the present frame to the same in the former one,
-in halves of the longer side about the middle: then they are the same at each level of a pyramid.
+Homographies here are (3, 3) in float64 on the CPU, from (x, y, 1) of a place in the present frame to the same in the
+former one, in halves of the longer side about the middle: then they are the same at each level of a pyramid.
 """
 
 from dataclasses import dataclass
@@ -57,16 +57,16 @@ def refine(level: Level, matrix: Tensor, steps: int, around: Tensor) -> Tensor:
     places = _places(level.present)
     descent = _descent(level.present, places)
     here = _chosen(level.present, places)
-    rare = _rare(matrix)
-    one = torch.eye(3, dtype=torch.float64, device=matrix.device)
+    rare = _rare()
+    one = torch.eye(3, dtype=torch.float64)
     for _ in range(steps):
         moved, inside = _moved(level.former, matrix, places)
         error = moved - here
         square = error.square()
         typical = 2 * square.median() + 1
         weighted = descent * (level.weight * inside / (typical + square))[:, None]
-        normal = (weighted.T @ descent).double() + torch.diag(rare)
-        slope = (weighted.T @ error).double() + rare * (matrix - around).flatten()[:8]
+        normal = (weighted.T @ descent).cpu().double() + torch.diag(rare)
+        slope = (weighted.T @ error).cpu().double() + rare * (matrix - around).flatten()[:8]
         change = one + F.pad(torch.linalg.solve(normal, slope), (0, 1)).view(3, 3)
         matrix = matrix @ torch.linalg.inv(change)
         matrix = matrix / matrix[2, 2]
@@ -80,11 +80,11 @@ def unlikelihood(level: Level, matrix: Tensor, around: Tensor) -> float:
     differing = torch.log1p((moved - _chosen(level.present, places)).square()) * inside
     # What was not seen before counts like what was.
     data = level.weight * len(inside) * differing.sum() / inside.sum().clamp(min=1e-9)
-    return float(data) + float((_rare(matrix) * (matrix - around).flatten()[:8].square()).sum())
+    return float(data) + float((_rare() * (matrix - around).flatten()[:8].square()).sum())
 
 
-def _rare(like: Tensor) -> Tensor:
-    return torch.tensor(_HAND, dtype=torch.float64, device=like.device).square().reciprocal()
+def _rare() -> Tensor:
+    return torch.tensor(_HAND, dtype=torch.float64).square().reciprocal()
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _descent(plane: Tensor, places: _Places) -> Tensor:
 def _moved(former: Tensor, matrix: Tensor, places: _Places) -> tuple[Tensor, Tensor]:
     """(P,) each: what the former frame shows at the places of the present one, and 1 where it saw them, else 0."""
     points = torch.stack([places.x, places.y, torch.ones_like(places.x)], -1)
-    moved = points @ matrix.T.to(points)
+    moved = points @ matrix.T.float().to(points)
     grid = moved[:, :2] / moved[:, 2:] * places.scale
     values = F.grid_sample(former, grid[None, None], mode="bilinear", padding_mode="border", align_corners=True)
     return values.flatten(), (grid.abs() <= 1).all(-1).to(former)

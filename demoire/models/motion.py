@@ -65,7 +65,6 @@ def _begun(levels: list[Level]) -> tuple[Tensor, Tensor]:
     shift = in_other_pixels(_shift(planes), _halves(*planes.shape[-2:]))
     tried = []
     for around, price in ((torch.eye(3, dtype=torch.float64), 0.0), (shift, _SURPRISE)):
-        around = around.to(planes.device)
         found = refine(levels[-1], around, STEPS, around)
         tried.append((unlikelihood(levels[-1], found, around) + price, found, around))
     _, found, around = min(tried, key=lambda one: one[0])

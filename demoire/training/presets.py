@@ -115,7 +115,8 @@ PRESETS: Mapping[str, Preset] = {
         limits=(
             "On one photo it does what the CNN does; it needs a clip or 2-10 photos of the same.",
             "What moves on its own is restored from its present frame alone.",
-            "Bands that move with the content stay: then the past shows the same bands.",
+            "Bands that move with the content stay: then the past shows the same bands. Faint ones that the CNN took "
+            "away may even come back.",
             "Where strong bands are left of each frame, or little is shown, frames may be laid wrong by pixels; the "
             "result is then no better than the CNN's.",
         ),
