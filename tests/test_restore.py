@@ -344,7 +344,7 @@ def test_little_is_computed_twice_whatever_the_size(size: tuple[int, int]) -> No
     budget = devices._CPU_BUDGET + devices._CPU_BUDGET_PER_PIXEL * size[0] * size[1]
     grid = Grid(*size, loaded.needs.size_multiple, loaded.needs.halo)
     windows = plan_within(grid, largest_area(loaded.module, loaded.needs.size_multiple, budget, kept=True))
-    assert sum(window.area for window in windows) / (size[0] * size[1]) <= 1.25
+    assert sum(window.area for window in windows) / (size[0] * size[1]) <= 1.35
 
 
 def test_peak_memory_is_that_of_the_tensors_alive() -> None:
