@@ -22,29 +22,38 @@ _HAND = (_LINEAR, _LINEAR, _SHIFT, _LINEAR, _LINEAR, _SHIFT, _PERSPECTIVE, _PERS
 
 @dataclass(frozen=True)
 class Level:
-    """Two frames of one size, (1, 1, h, w) each, of luma between fine and coarse tones.
+    """Two frames at one size.
 
     Attributes:
-        former, present: in units of the noise.
-        evened: both (2, 1, h, w), contrasts evened out.
+        between: (2, 1, h, w) luma between fine and coarse tones, the former frame's and the present one's.
         weight: of a pixel, beside what a hand's motion weighs.
     """
 
-    former: Tensor
-    present: Tensor
-    evened: Tensor
+    between: Tensor
     weight: float
 
+    @property
+    def former(self) -> Tensor:
+        """(1, 1, h, w), in units of the noise; so is ``present``."""
+        return self.between[:1] / _NOISE
 
-def pyramid(former: Tensor, present: Tensor) -> list[Level]:
-    """Frames (1, 3, H, W) in [0, 1], finest level first; H and W are multiples of 8."""
-    luma = former.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    planes, levels = (torch.cat([former, present]) * luma).sum(1, keepdim=True), []
+    @property
+    def present(self) -> Tensor:
+        """As ``former``."""
+        return self.between[1:] / _NOISE
+
+    def evened(self) -> Tensor:
+        """Both, contrasts brought up to those of others."""
+        radius = min(8, (min(self.between.shape[-2:]) - 1) // 2)
+        return self.between / (_smooth(self.between.abs(), radius) + _UNTOUCHED)
+
+
+def pyramid(frames: Tensor) -> list[Level]:
+    """The former and the present frame, (2, 3, H, W) in [0, 1], finest level first; H and W are multiples of 8."""
+    planes, levels = (frames * frames.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True), []
     for number in range(LEVELS):
         planes = _halved(planes) if number else planes
-        between = _between(planes)
-        one, other = between / _NOISE
-        levels.append(Level(one[None], other[None], _evened(between), 4**number / _TOGETHER))
+        levels.append(Level(_between(planes), 4**number / _TOGETHER))
     return levels
 
 
@@ -54,13 +63,13 @@ def refine(level: Level, matrix: Tensor, steps: int, around: Tensor) -> Tensor:
     Inverse compositional (Baker and Matthews, Lucas-Kanade 20 Years On, IJCV 2004); pixels that differ more than most
     count less, since they moved on their own. ``around``: what a hand's motion is added to.
     """
-    places = _places(level.present)
-    descent = _descent(level.present, places)
-    here = _chosen(level.present, places)
+    former, present = level.former, level.present
+    places = _places(present)
+    descent, here = _descent(present, places), _chosen(present, places)
     rare = _rare()
     one = torch.eye(3, dtype=torch.float64)
     for _ in range(steps):
-        moved, inside = _moved(level.former, matrix, places)
+        moved, inside = _moved(former, matrix, places)
         error = moved - here
         square = error.square()
         typical = 2 * square.median() + 1
@@ -75,9 +84,10 @@ def refine(level: Level, matrix: Tensor, steps: int, around: Tensor) -> Tensor:
 
 def unlikelihood(level: Level, matrix: Tensor, around: Tensor) -> float:
     """How unlikely a homography is, by what differs then and by what a hand does beside ``around``."""
-    places = _places(level.present)
+    present = level.present
+    places = _places(present)
     moved, inside = _moved(level.former, matrix, places)
-    differing = torch.log1p((moved - _chosen(level.present, places)).square()) * inside
+    differing = torch.log1p((moved - _chosen(present, places)).square()) * inside
     # What was not seen before counts like what was.
     data = level.weight * len(inside) * differing.sum() / inside.sum().clamp(min=1e-9)
     return float(data) + float((_rare() * (matrix - around).flatten()[:8].square()).sum())
@@ -136,11 +146,6 @@ def _between(planes: Tensor) -> Tensor:
     """What is left between fine and coarse tones."""
     least = min(planes.shape[-2:])
     return _smooth(planes, min(1, (least - 1) // 2)) - _smooth(planes, min(2, (least - 1) // 2))
-
-
-def _evened(planes: Tensor) -> Tensor:
-    """Contrasts brought up to those of others."""
-    return planes / (_smooth(planes.abs(), min(8, (min(planes.shape[-2:]) - 1) // 2)) + _UNTOUCHED)
 
 
 def _halved(planes: Tensor) -> Tensor:

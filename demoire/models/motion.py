@@ -45,11 +45,11 @@ def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
     """
     reduced, across, down = _reduced(torch.cat([former, present]))
     height, width = reduced.shape[-2:]
-    levels = pyramid(reduced[:1], reduced[1:])
+    levels = pyramid(reduced)
     found, around = _begun(levels)
     for level in reversed(levels[1:-1]):
         found = refine(level, found, STEPS, around)
-    likeness = _likeness(levels[1].evened, found)
+    likeness = _likeness(levels[1].evened(), found)
     if likeness > SHARP:
         found = refine(levels[0], found, STEPS, around)
     matrix = in_other_pixels(found, torch.linalg.inv(_halves(height, width)))
@@ -61,7 +61,7 @@ def estimate_motion(former: Tensor, present: Tensor) -> Motion | None:
 
 def _begun(levels: list[Level]) -> tuple[Tensor, Tensor]:
     """The motion at the coarsest level, and what it is near: none, or the shift that phase correlation finds."""
-    planes = levels[-2].evened
+    planes = levels[-2].evened()
     shift = in_other_pixels(_shift(planes), _halves(*planes.shape[-2:]))
     tried = []
     for around, price in ((torch.eye(3, dtype=torch.float64), 0.0), (shift, _SURPRISE)):
