@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from demoire.simulate import delivery, display, geometry, isp, optics, sensor, shown
+from demoire.simulate import delivery, display, geometry, isp, optics, resampled, sensor, shown
 from demoire.simulate.config import CaptureParameters, DeliveryParameters
 
 VISIBLE = 2.5 / 255
@@ -68,6 +68,9 @@ def _rows(values: Sequence[float], device: torch.device) -> Tensor:
 def _cells(parameters: Sequence[CaptureParameters]) -> Tensor:
     cells = []
     for p in parameters:
+        if p.resampled is not None:
+            cells.append(resampled.grid_cell(p, p.resampled.contrast, p.resampled.chroma))
+            continue
         cell = display.mask_cell(p.display)
         if p.kind != "screen":
             cell = torch.ones_like(cell)
@@ -98,6 +101,8 @@ def _display_light(
     target = shown.look_up(_blurred(enlarged, blurring, True, times), parameters, u, v, times)
     blurred = _blurred(enlarged, blurring, False, times)
     mask = optics.sample_cell(_cells(parameters).to(device), u, v)
+    if any(p.resampled is not None for p in parameters):
+        mask = mask * resampled.waves(parameters, u, v)
     channels = []
     for c in range(3):
         shift = [display.subpixel_shift(p.display)[c] * (p.kind == "screen") for p in parameters]
@@ -151,7 +156,8 @@ def _develop(
     image = isp.tone(isp.colour(rgb, isp.camera_matrices(settings)), settings)
     if capture:
         image = isp.denoise(image, settings).clamp(0, 1)
-    image = isp.sharpen(image, settings)
+    gains = [s.sharpening if capture or s.target_sharpening is None else s.target_sharpening for s in settings]
+    image = isp.sharpen(image, gains)
     return delivery.resize(image, *size, shared.resizer).clamp(0, 1)
 
 

@@ -1,7 +1,7 @@
 """The one configuration that all parameters of simulated captures are drawn from, and the parameters of one capture."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -30,6 +30,8 @@ class SimulatorConfig:
         photo_share: captures without visible pixels that are their own target: camera, noise and JPEG, but no moire,
             so nothing may be changed.
         untouched_share: input equals target: plain pictures, as JPEG files are, that must come back unchanged.
+        target_sharpening: how much of the camera's sharpening the target has.
+        resampled_share: share of photos that were reduced without a filter (``resampled``), where these are drawn.
     """
 
     scale: Range = (0.7, 4.5)
@@ -88,8 +90,10 @@ class SimulatorConfig:
     jpeg_quality: tuple[int, int] = (72, 97)
     jpeg_passes: tuple[tuple[int, float], ...] = ((0, 0.15), (1, 0.6), (2, 0.25))
     subsampled_share: float = 0.7
+    target_sharpening: float = 1.0
     photo_share: float = 0.2
     untouched_share: float = 0.1
+    resampled_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,8 @@ class SensorParameters:
 class IspParameters:
     """Demosaicing, white balance (red, blue), 3x3 colour matrix by rows, tone, denoising, unsharp gain.
 
-    Denoising: sigmas of Gaussian blurs, then the radius of a guided filter of chroma (0: none).
+    Denoising: sigmas of Gaussian blurs, then the radius of a guided filter of chroma (0: none). The target is sharpened
+    as the capture is unless ``target_sharpening`` says otherwise.
     """
 
     demosaicer: str = "malvar"
@@ -178,6 +183,7 @@ class IspParameters:
     chroma_denoise: float = 0.0
     chroma_radius: int = 0
     sharpening: float = 0.0
+    target_sharpening: float | None = None
 
 
 @dataclass(frozen=True)
@@ -197,6 +203,24 @@ class DeliveryParameters:
 
 
 @dataclass(frozen=True)
+class ResampledParameters:
+    """The display's grid in a photo that was reduced without a filter (``resampled``).
+
+    RMS by the light of its place and share of its colours that is left; side and Gaussian PSF of the photo's own pixels
+    in delivered pixels. On top of it lie the ``waves`` that the sensor made of it, by their own contrast and colours:
+    cycles per delivered pixel at the window's centre along x and y, of the display's columns, then of its rows.
+    """
+
+    contrast: float = 0.05
+    chroma: float = 0.3
+    aperture: float = 0.3
+    sigma: float = 0.1
+    wave_contrast: float = 0.0
+    wave_chroma: float = 0.5
+    waves: tuple[float, float, float, float] = (0.05, 0.0, 0.0, 0.05)
+
+
+@dataclass(frozen=True)
 class CaptureParameters:
     """All of one capture; ``noise_seed`` feeds the noise alone.
 
@@ -213,6 +237,7 @@ class CaptureParameters:
     isp: IspParameters = field(default_factory=IspParameters)
     jpeg: JpegParameters = field(default_factory=JpegParameters)
     noise_seed: int = 0
+    resampled: ResampledParameters | None = None
 
 
 def choose(rng: np.random.Generator, table: tuple[tuple[T, float], ...]) -> T:
@@ -312,7 +337,7 @@ def _draw_isp(config: SimulatorConfig, rng: np.random.Generator) -> IspParameter
     saturation = rng.uniform(*config.saturation)
     grey = np.full((3, 3), 1 / 3)
     matrix = grey + (np.eye(3) - grey) * saturation + error - error.mean(1, keepdims=True)
-    return IspParameters(
+    drawn = IspParameters(
         demosaicer=choose(rng, config.demosaicers),
         white_balance=(rng.uniform(*config.white_balance), rng.uniform(*config.white_balance)),
         colour_matrix=tuple(float(x) for x in matrix.ravel()),
@@ -322,6 +347,7 @@ def _draw_isp(config: SimulatorConfig, rng: np.random.Generator) -> IspParameter
         chroma_radius=_draw_chroma_radius(config, rng),
         sharpening=rng.uniform(*config.sharpening),
     )
+    return replace(drawn, target_sharpening=drawn.sharpening * config.target_sharpening)
 
 
 def _draw_chroma_radius(config: SimulatorConfig, rng: np.random.Generator) -> int:

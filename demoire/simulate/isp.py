@@ -177,7 +177,7 @@ def denoise(image: Tensor, parameters: Sequence[IspParameters]) -> Tensor:
     return ycc_to_rgb(torch.cat((luma, torch.cat(wide)), 1))
 
 
-def sharpen(image: Tensor, parameters: Sequence[IspParameters]) -> Tensor:
-    """Unsharp mask of radius 1 px."""
-    gain = torch.tensor([p.sharpening for p in parameters], device=image.device)[:, None, None, None]
-    return (image + gain * (image - blur(image, [1.0] * len(parameters)))).clamp(0, 1)
+def sharpen(image: Tensor, gains: Sequence[float]) -> Tensor:
+    """Unsharp mask of radius 1 px, one gain for each picture of (N, C, H, W)."""
+    gain = torch.tensor(gains, dtype=torch.float32, device=image.device)[:, None, None, None]
+    return (image + gain * (image - blur(image, [1.0] * len(gains)))).clamp(0, 1)

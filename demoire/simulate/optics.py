@@ -27,10 +27,15 @@ def filter_cell(cell: Tensor, optics: OpticsParameters, geometry: GeometryParame
     Returns:
         The same shape; the mean of each colour stays 1.
     """
+    return damp_harmonics(cell, optics.sigma, optics.aperture, geometry)
+
+
+def damp_harmonics(cell: Tensor, sigma: float, aperture: float, geometry: GeometryParameters) -> Tensor:
+    """Each harmonic of ``cell`` times the MTF of pixels of side ``aperture`` and PSF ``sigma`` at its frequency."""
     harmonics = torch.fft.fftfreq(TEXELS, d=CELL / TEXELS, dtype=torch.float64)  # cycles per display pixel
     along_v, along_u = torch.meshgrid(harmonics, harmonics, indexing="ij")
     (ux, uy), (vx, vy) = linear_part(geometry)
-    passed = mtf(ux * along_u + vx * along_v, uy * along_u + vy * along_v, optics.sigma, optics.aperture)
+    passed = mtf(ux * along_u + vx * along_v, uy * along_u + vy * along_v, sigma, aperture)
     filtered: Tensor = torch.fft.ifft2(torch.fft.fft2(cell) * passed).real
     return filtered
 

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from demoire.errors import DataError
 from demoire.simulate.capture import Captures, content_size, render
-from demoire.simulate.config import SimulatorConfig, draw_capture, draw_delivery, draw_scale
+from demoire.simulate.config import SimulatorConfig
+from demoire.simulate.resampled import ResampledConfig, draw_captures
 from demoire.training.content import ContentStore
 from demoire.training.textures import draw_texture
 
@@ -38,8 +39,7 @@ def render_batch(
 ) -> Captures:
     """Renders ``count`` captures of ``size`` x ``size`` of random content; same seed, same captures on a device."""
     rng = np.random.default_rng(seed)
-    shared, scale = draw_delivery(config, rng), draw_scale(config, rng)
-    parameters = [draw_capture(config, rng, scale) for _ in range(count)]
+    parameters, shared = draw_captures(config, ResampledConfig(), rng, count)
     height, width = content_size(parameters, shared, (size, size))
     content = np.stack([draw_content(store, rng, p.kind, height, width) for p in parameters])
     on_device = torch.from_numpy(content).to(device).permute(0, 3, 1, 2).float() / 255

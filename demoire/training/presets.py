@@ -41,7 +41,9 @@ class Preset:
     family: str = "cnn"
     architecture: str = "unet"
     network: UNetConfig | RecurrentConfig | DetectorConfig | DiscriminatorConfig = field(default_factory=UNetConfig)
-    simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
+    simulator: SimulatorConfig = field(
+        default_factory=lambda: SimulatorConfig(resampled_share=0.55, target_sharpening=0.4)
+    )
     sequences: SequenceConfig | None = None
     frames: int = 1
     task: Task = field(default_factory=Restoring)
@@ -50,7 +52,7 @@ class Preset:
     begins_with: str | None = None
     trained_with: str | None = None
     steps: int = 40_000
-    crop: int = 288
+    crop: int = 256
     batch: int = 4
     learning_rate: float = 1e-3
     warmup: int = 200
@@ -143,6 +145,8 @@ PRESETS: Mapping[str, Preset] = {
         family="detector",
         architecture="detector",
         network=DetectorConfig(),
+        # The target as sharp as the capture: what sharpening adds to edges is no moire.
+        simulator=SimulatorConfig(resampled_share=0.55),
         task=Detecting(),
         begins_with="cnn",
         steps=12_000,
