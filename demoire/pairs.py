@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from demoire.errors import DataError, PictureError
 from demoire.images import SUFFIXES, decode
 from demoire.metadata import to_8_bit
+from demoire.picture import Picture
 
 ByteImage = NDArray[np.uint8]
 Item = TypeVar("Item")
@@ -47,11 +48,19 @@ def load_picture(path: Path) -> ByteImage:
     Raises:
         DataError: it cannot be read.
     """
+    return to_8_bit(read_picture(path).pixels)
+
+
+def read_picture(path: Path) -> Picture:
+    """The picture, upright, with its colour profile.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
-        pixels = decode(path).pixels
+        return decode(path)
     except PictureError as error:
         raise DataError(f"{path} cannot be used: {error}") from error
-    return to_8_bit(pixels)
 
 
 def list_pictures(folder: Path) -> list[Path]:

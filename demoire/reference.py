@@ -90,20 +90,44 @@ def align(reference: Picture, photo: Picture) -> Truth:
         MismatchError: it is too small or too large, has nothing to find it by, shows something else, or only a scrap of
             the photo.
     """
+    shown, found = locate(reference, photo)
+    pixels, box = bring(shown, found.matrix, photo.height, photo.width)
+    middle = _middle(box)
+    return Truth(pixels, middle, found.likeness, _notices(box, middle, photo))
+
+
+def locate(reference: Picture, photo: Picture) -> tuple[ByteImage, Registration]:
+    """The reference in the photo's colour space, (H, W, 3) uint8 of its own size, and where the photo shows it.
+
+    Raises:
+        MismatchError: it is too small or too large, has nothing to find it by, or shows something else.
+    """
     seen, shown = to_8_bit(photo.pixels), _in_space_of(reference, photo)
     if min(*seen.shape[:2], *shown.shape[:2]) < LEAST_SIDE:
         raise MismatchError(
             f"A reference picture of {reference.width}x{reference.height} pixels cannot be matched to a photo of "
             f"{photo.width}x{photo.height}; both need at least {LEAST_SIDE} pixels a side."
         )
-    found = _related(register(shown, seen), reference, photo)
-    covered = covers(found.matrix, photo.height, photo.width, (reference.height, reference.width))
+    return shown, _related(register(shown, seen), reference, photo)
+
+
+def bring(shown: ByteImage, matrix: Matrix, height: int, width: int) -> tuple[ByteImage, Box]:
+    """Lays a reference over a photo of ``height`` x ``width``.
+
+    Args:
+        shown, matrix: as of ``locate``.
+
+    Returns:
+        (height, width, 3) uint8, mid-grey where the reference does not reach, and a largest box that it covers.
+
+    Raises:
+        MismatchError: it covers only a scrap of the photo.
+    """
+    covered = covers(matrix, height, width, (shown.shape[0], shown.shape[1]))
     box = _inner_box(covered)
     if min(box[2] - box[0], box[3] - box[1]) < LEAST_BOX:
         raise MismatchError("The reference shows too little of the photo; give a picture of the whole screen.")
-    pixels = np.where(covered[..., None], _warped(shown, found.matrix, photo.height, photo.width), np.uint8(OUTSIDE))
-    middle = _middle(box)
-    return Truth(pixels, middle, found.likeness, _notices(box, middle, photo))
+    return np.where(covered[..., None], _warped(shown, matrix, height, width), np.uint8(OUTSIDE)), box
 
 
 def _related(found: Registration | None, reference: Picture, photo: Picture) -> Registration:

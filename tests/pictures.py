@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 ByteImage = NDArray[np.uint8]
+MARGIN = 60
 
 
 def to_bytes(image: NDArray[np.floating]) -> ByteImage:
@@ -32,3 +33,28 @@ def photo(clean: ByteImage, bands: float = 0.05, seed: int = 1) -> ByteImage:
     image += bands * np.sin(2 * np.pi * (x / 11 + y / 37)[..., None] + phases)
     image += 0.01 * np.random.default_rng(seed).normal(size=image.shape)
     return to_bytes(image)
+
+
+def scene(seed: int, height: int = 200, width: int = 240) -> ByteImage:
+    """What a screen shows, with a margin of ``MARGIN`` around what a photo is to show."""
+    random = np.random.default_rng(seed)
+    picture = np.zeros((height + 2 * MARGIN, width + 2 * MARGIN, 3))
+    for sigma, gain in ((24, 900), (8, 220), (3, 55)):
+        picture += gain * gaussian_filter(random.normal(size=picture.shape), (sigma, sigma, 0))
+    for _ in range(120):
+        top, left = int(random.integers(picture.shape[0] - 12)), int(random.integers(picture.shape[1] - 40))
+        size = int(random.integers(2, 12)), int(random.integers(4, 40))
+        picture[top : top + size[0], left : left + size[1]] = random.uniform(-110, 110, 3)
+    return np.clip(np.rint(picture + 128), 0, 255).astype(np.uint8)
+
+
+def view(shown: ByteImage, down: int = 0, right: int = 0) -> ByteImage:
+    """The part of a scene without its margin, moved."""
+    return shown[MARGIN + down : down - MARGIN, MARGIN + right : right - MARGIN].copy()
+
+
+def banded(clean: ByteImage, strength: float = 0.05) -> ByteImage:
+    """Coloured bands and nothing else: the tone stays."""
+    y, x = np.mgrid[: clean.shape[0], : clean.shape[1]]
+    bands = 255 * strength * np.sin(2 * np.pi * (x / 9 + y / 31)[..., None] + np.array([0.0, 2.1, 4.2]))
+    return np.rint(np.clip(clean + bands, 0, 255)).astype(np.uint8)

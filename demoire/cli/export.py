@@ -6,8 +6,9 @@ from pathlib import Path
 from demoire.catalog import WEIGHTS
 from demoire.errors import DataError
 from demoire.training.card import Figures, write_card
-from demoire.training.content import ContentStore, read_index
-from demoire.training.export import Touches, load_runs, read_photo, write_model
+from demoire.training.content import ContentStore, Entry, read_index
+from demoire.training.export import Touches, Trained, load_runs, read_photo, write_model
+from demoire.training.options import SIMULATED
 from demoire.training.presets import PRESETS, find_preset
 
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the training's folder; of several, the last one first, the mean of the weights is taken",
     )
     parser.add_argument(
-        "--content", type=Path, required=True, metavar="POOL", help="its content store; the card names it"
+        "--content", type=Path, metavar="POOL", help="its content store, where it had one; the card names it"
     )
     parser.add_argument(
         "--photos", type=Path, nargs="*", default=[], help="real photos on which a restoring model's halo is measured"
@@ -58,15 +59,24 @@ def run(args: argparse.Namespace) -> int:
     """Writes config, weights, card and the catalogue's line."""
     preset = find_preset(args.preset)
     trained = load_runs(args.run, preset, Touches(args.gate_shift, args.gain))
-    preset.task.finish(trained.module, ContentStore(args.content, "val"), preset.simulator)
+    content = _content(args.content, trained)
+    if args.content is not None:
+        preset.task.finish(trained.module, ContentStore(args.content, "val"), preset.simulator)
     entry = write_model(trained, preset, [read_photo(p) for p in args.photos], args.output, args.licence)
     figures = [_figures(text) for text in args.figures]
-    write_card(
-        args.output / entry.id, entry, preset, trained, read_index(args.content)[2]["train"], figures, args.history
-    )
+    write_card(args.output / entry.id, entry, preset, trained, content, figures, args.history)
     for name, file in entry.files.items():
         print(f"{args.output / entry.id / name}  {file.size} bytes  sha256 {file.sha256}")
     return 0
+
+
+def _content(folder: Path | None, trained: Trained) -> list[Entry]:
+    """The clean pictures that simulated captures showed; none where only pairs of the user's own were trained on."""
+    if folder is not None:
+        return read_index(folder)[2]["train"]
+    if SIMULATED in trained.data:
+        raise DataError("The card lists what was trained on: name the training's content store with --content POOL.")
+    return []
 
 
 def _figures(text: str) -> Figures:

@@ -7,7 +7,8 @@ from torch import Tensor
 from demoire.errors import DataError
 from demoire.training import checkpoint
 from demoire.training.adversarial import Opponent
-from demoire.training.loop import Trainer, TrainOptions, computing
+from demoire.training.loop import Trainer, computing
+from demoire.training.options import TrainOptions
 from demoire.training.presets import Preset
 from demoire.training.tasks import Restoring
 

@@ -13,6 +13,7 @@ from demoire.errors import DataError, OutputError
 from demoire.hub.publishing import card_top, task_of
 from demoire.training.content import Entry
 from demoire.training.export import Trained
+from demoire.training.options import PAIRS, SIMULATED
 from demoire.training.presets import Preset, find_preset
 
 _PAIR_COLUMNS = {
@@ -56,8 +57,8 @@ _CLIPS = (
     "the CNN's frames by the true homographies, which only a simulation knows; warping error: the difference of\n"
     "frames that follow one another, motion taken out."
 )
-#: What everything here is trained on, as the Hub names data sets.
-CAPTURES = "simulated-screen-captures"
+#: What is trained on, as the Hub names data sets.
+DATA_SETS: Mapping[str, str] = {SIMULATED: "simulated-screen-captures", PAIRS: "own-pairs"}
 #: The Hub's names of metrics, where they differ from ours.
 _METRICS = {"raw": "psnr", "fitted": "psnr", "minimum": "psnr", "mean": "psnr"}
 
@@ -110,12 +111,12 @@ def write_card(
 ) -> None:
     """Writes ``folder/README.md``; raises OutputError where that cannot be."""
     parts = [
-        card_top(entry, [CAPTURES], model_index(entry, figures)),
+        card_top(entry, [DATA_SETS[kind] for kind in trained.data], model_index(entry, figures)),
         _head(entry, preset),
         _limits(preset),
         _figures(entry, figures),
         _training(preset, trained, history),
-        _data(content),
+        _data(content, trained.data),
     ]
     try:
         (folder / "README.md").write_text("\n".join(parts), encoding="utf-8")
@@ -200,16 +201,27 @@ def _training(preset: Preset, trained: Trained, history: str) -> str:
     trained_as = find_preset(preset.trained_with) if preset.trained_with else preset
     features = " --perceptual FEATURES" if trained_as.adversarial else ""
     photos = " --photos PHOTO..." if preset.task.restores else ""
+    store = " --content POOL" if SIMULATED in trained.data else ""
+    prepared = "    python -m demoire prepare --content CONTENT -o POOL\n" if store else ""
+    before = _beginning(trained_as) + history
+    data = (" --pairs PAIRS" if PAIRS in trained.data else "") + store
     return f"""## Training
 
-    python -m demoire prepare --content CONTENT -o POOL
-    python -m demoire train --preset {trained_as.model_id}{features} --content POOL --run RUN --steps {progress.step}
-    python -m demoire export --preset {preset.model_id} --run {runs} --content POOL{photos}{touches}
+{prepared}    python -m demoire train --preset {trained_as.model_id}{features}{data} --run RUN --steps {progress.step}
+    python -m demoire export --preset {preset.model_id} --run {runs}{store}{photos}{touches}
 
 {_crops(trained_as, progress.step)},
-{progress.seconds / 60:.0f} minutes of steps; loss: {_loss(trained_as)}. Only simulated
-captures were trained on, no real photo. {_beginning(trained_as)}{history}
+{progress.seconds / 60:.0f} minutes of steps; loss: {_loss(trained_as)}. {_trained_on(trained.data)} {before}
 """
+
+
+def _trained_on(data: Sequence[str]) -> str:
+    if PAIRS not in data:
+        return "Only simulated\ncaptures were trained on, no real photo."
+    mixed = ", and simulated captures" if SIMULATED in data else ""
+    return (
+        f"Trained on\npairs of your own{mixed}: photos, each with the clean picture, aligned and in the photo's tone."
+    )
 
 
 def _crops(preset: Preset, steps: int) -> str:
@@ -232,13 +244,17 @@ def _beginning(preset: Preset) -> str:
     return f"It began with the weights of the bundled `{preset.begins_with}`. " if preset.begins_with else ""
 
 
-def _data(content: Sequence[Entry]) -> str:
+def _data(content: Sequence[Entry], data: Sequence[str]) -> str:
+    own = ["Pairs of your own: photos and clean pictures that are not published with the model.", ""]
+    if SIMULATED not in data:
+        return "\n".join(["## Data", "", *own])
     licences = Counter((entry.kind, entry.licence) for entry in content)
     rows: list[Any] = [f"| {kind} | {licence} | {count} |" for (kind, licence), count in sorted(licences.items())]
     return "\n".join(
         [
             "## Data",
             "",
+            *(own if PAIRS in data else ()),
             "Clean pictures shown on the display; `demoire/training/manifest.tsv` names file, licence, author,",
             "source and sha256 of each; pages were rendered here.",
             "",

@@ -19,6 +19,7 @@ from demoire.pairs import load_picture
 from demoire.tiling import predict_image
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
+from demoire.training.options import SIMULATED
 from demoire.training.presets import Preset
 
 STEP = 1 / 255
@@ -46,12 +47,17 @@ class Touches:
 
 @dataclass(frozen=True)
 class Trained:
-    """The averaged weights of one training or of several, on the CPU, and where the (first) training stood."""
+    """The averaged weights of one training or of several, on the CPU, and where the (first) training stood.
+
+    Attributes:
+        data: what they were trained on, as ``demoire.training.options`` names it.
+    """
 
     module: nn.Module
     progress: Progress
     touches: Touches = Touches()
     runs: int = 1
+    data: tuple[str, ...] = (SIMULATED,)
 
 
 def load_runs(runs: Sequence[Path], preset: Preset, touches: Touches = Touches()) -> Trained:
@@ -68,22 +74,23 @@ def load_runs(runs: Sequence[Path], preset: Preset, touches: Touches = Touches()
         DataError: there is none, it is damaged, or it is of another network.
     """
     parts = [_load_run(run, preset) for run in runs]
-    module, progress = parts[0]
-    states = [part.state_dict() for part, _ in parts]
+    module, progress, _ = parts[0]
+    states = [part.state_dict() for part, _, _ in parts]
     module.load_state_dict({k: torch.stack([state[k] for state in states]).mean(0) for k in states[0]})
     module.requires_grad_(False).eval()
     if isinstance(module, UNet):
         module.gate.bias.add_(touches.gate_shift)  # type: ignore[union-attr]
         for parameter in module.head.parameters():
             parameter.mul_(touches.gain)
-    return Trained(module, progress, touches, len(runs))
+    data = dict.fromkeys(kind for _, _, kinds in parts for kind in kinds)
+    return Trained(module, progress, touches, len(runs), tuple(data))
 
 
-def _load_run(run: Path, preset: Preset) -> tuple[nn.Module, Progress]:
+def _load_run(run: Path, preset: Preset) -> tuple[nn.Module, Progress, list[str]]:
     found = checkpoint.load(run / "checkpoint")
     if found is None:
         raise DataError(f"There is no checkpoint in {run}; run train first, with --run {run}.")
-    tensors, progress, _ = found
+    tensors, progress, settings = found
     module = build_model(preset.architecture, **vars(preset.network))
     try:
         module.load_state_dict(checkpoint.under(tensors, preset.part))
@@ -91,7 +98,8 @@ def _load_run(run: Path, preset: Preset) -> tuple[nn.Module, Progress]:
         raise DataError(
             f"The checkpoint in {run} is of another network than the preset's; give its own preset."
         ) from error
-    return module, progress
+    data = settings.get("data")
+    return module, progress, data if isinstance(data, list) else [SIMULATED]
 
 
 def read_photo(path: Path) -> Tensor:

@@ -22,58 +22,17 @@ from demoire.simulate.capture import Captures
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
 from demoire.training.content import ContentStore
+from demoire.training.options import Precision, TrainOptions, check_data
+from demoire.training.own_pairs import OwnPairs, open_pairs
 from demoire.training.pool import VALIDATION_SEED, CapturePool, PoolConfig, fill_pool, render_batch, start_filling
 from demoire.training.presets import Preset
 from demoire.training.tasks import Task
 
 Batch = tuple[Tensor, Tensor]
+Draw = Callable[[int, int], Batch]
+"""From the number of a step and a count to so many pairs."""
 GROUP = 4
 """Captures rendered together for a fresh batch."""
-
-
-@dataclass(frozen=True)
-class Precision:
-    """Autocast dtype and memory format."""
-
-    bfloat16: bool
-    channels_last: bool
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How long, where and from what to train.
-
-    Attributes:
-        content: a content store.
-        run: folder of this training: checkpoint, log, curves, pool.
-        steps, minutes: the end of the schedule, over all slices; one of them (None, None: the preset's steps).
-        slice_minutes: stop (and save) after so long, to go on later.
-        init: state dict to start from instead of fresh weights.
-        fresh: render each batch instead of reading a pool (the default on a GPU).
-        renew: go on rendering into the pool while training; pause so many times as long as rendering takes.
-        rate: the highest learning rate; None is the preset's.
-        perceptual: folder of VGG16 features, where the preset trains with them.
-        validation: number of captures of the validation set.
-        precision: None chooses what a short measurement finds fastest; give it where a run must be repeated exactly.
-    """
-
-    content: Path
-    run: Path
-    steps: int | None = None
-    minutes: float | None = None
-    slice_minutes: float | None = None
-    device: str = "cpu"
-    seed: int = 1
-    init: dict[str, Tensor] | None = None
-    fresh: bool = False
-    renew: float | None = 1.0
-    first_slots: int = 600
-    validation: int = 64
-    precision: Precision | None = None
-    rate: float | None = None
-    perceptual: Path | None = None
-    save_minutes: float = 4.0
-    validate_minutes: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +58,7 @@ class Trainer:
     """One training: networks, optimiser, data, and where it stands."""
 
     def __init__(self, preset: Preset, options: TrainOptions) -> None:
+        check_data(preset, options)
         self.preset = preset if options.rate is None else replace(preset, learning_rate=options.rate)
         self.options = options
         self.device = torch.device(options.device)
@@ -118,6 +78,7 @@ class Trainer:
         self.progress = Progress()
         self._prepare()
         self._resume()
+        self._held_out: OwnPairs | None = None
         self._next_batch = self._open_data()
         self._validation: list[Captures] | None = None
         self.precision = options.precision or choose_precision(
@@ -139,7 +100,9 @@ class Trainer:
 
     def _settings(self) -> dict[str, object]:
         network = json.loads(json.dumps(asdict(self.preset.network)))
-        return {"architecture": self.preset.architecture, "network": network, "seed": self.options.seed}
+        settings = {"architecture": self.preset.architecture, "network": network, "seed": self.options.seed}
+        # Only where pairs are trained on, so that checkpoints from before there were any go on.
+        return settings if self.options.pairs is None else settings | {"data": self.options.data}
 
     def _resume(self) -> None:
         found = checkpoint.load(self._folder)
@@ -147,7 +110,7 @@ class Trainer:
             return
         tensors, progress, settings = found
         if settings != self._settings():
-            raise DataError(f"{self._folder} is of another network or seed; choose another --run folder.")
+            raise DataError(f"{self._folder} is of another network, seed or kind of data; choose another --run folder.")
         self.progress = progress
         self._restore(tensors)
 
@@ -164,35 +127,63 @@ class Trainer:
         """Writes the checkpoint."""
         checkpoint.save(self._folder, self._tensors(), self.progress, self._settings())
 
+    @property
+    def _content(self) -> Path:
+        """The content store.
+
+        Raises:
+            DataError: none was named.
+        """
+        if self.options.content is None:
+            raise DataError("Name the content store to train with: --content POOL.")
+        return self.options.content
+
     def _open_data(self) -> Callable[[int], Batch]:
-        preset, options = self.preset, self.options
+        options, count = self.options, self.preset.batch
         options.run.mkdir(parents=True, exist_ok=True)
-        if options.fresh:
-            store = ContentStore(options.content, "train")
-            return lambda step: self._render(store, step)
-        config = PoolConfig(preset.pool_slots, preset.pool_size, options.seed)
-        pool = CapturePool(options.run / "pool", config)
-        fill_pool(
-            options.run / "pool",
-            config,
-            options.content,
-            preset.simulator,
-            0,
-            min(options.first_slots, preset.pool_slots),
-        )
-        if options.renew is not None:
-            start_filling(options.run / "pool", config, options.content, preset.simulator, options.renew)
+        draws = [] if options.pairs is None else [self._open_pairs(options.pairs)]
+        if options.content is not None:
+            draws.append(self._open_simulated(options.content))
+        shares = [(draw, len(range(first, count, len(draws)))) for first, draw in enumerate(draws)]
 
         def batch(step: int) -> Batch:
-            moire, clean = pool.crops(np.random.default_rng((options.seed, step)), preset.batch, preset.crop)
+            parts = [draw(step, share) for draw, share in shares if share]
+            moire, clean = parts[0] if len(parts) == 1 else map(torch.cat, zip(*parts, strict=True))
             return moire.to(self.device), clean.to(self.device)
 
         return batch
 
-    def _render(self, store: ContentStore, step: int) -> Batch:
-        """A fresh batch, rendered in groups, since all captures of a group share scale and reduction."""
+    def _open_pairs(self, folder: Path) -> Draw:
+        """Draws from pairs of one's own, and says what validation scores."""
+        options, side = self.options, self.preset.crop
+        pairs, held_out = open_pairs(folder, options.run / "pairs", side, options.tell).split()
+        moved = sum(pair.moved for part in (pairs, held_out) for pair in part.entries)
+        counted = f"{len(pairs) + len(held_out)} pairs of your own, {moved} of them laid over their photos first"
+        if len(held_out):
+            self._held_out, scored = held_out, f"{len(held_out)} held out of training"
+        elif options.content is None:
+            self._held_out, scored = pairs, "the training pairs themselves, since there are so few"
+        else:
+            scored = "simulated captures, since there are so few"
+        options.tell(f"{counted}; validation is on {scored}.")
+        return lambda step, count: pairs.crops(np.random.default_rng((options.seed, step, 1)), count, side)
+
+    def _open_simulated(self, content: Path) -> Draw:
+        preset, options, folder = self.preset, self.options, self.options.run / "pool"
+        if options.fresh:
+            store = ContentStore(content, "train")
+            return lambda step, count: self._render(store, step, count)
+        config = PoolConfig(preset.pool_slots, preset.pool_size, options.seed)
+        pool = CapturePool(folder, config)
+        fill_pool(folder, config, content, preset.simulator, 0, min(options.first_slots, preset.pool_slots))
+        if options.renew is not None:
+            start_filling(folder, config, content, preset.simulator, options.renew)
+        return lambda step, count: pool.crops(np.random.default_rng((options.seed, step)), count, preset.crop)
+
+    def _render(self, store: ContentStore, step: int, count: int) -> Batch:
+        """Fresh captures, rendered in groups, since all captures of a group share scale and reduction."""
         preset, seed = self.preset, self.options.seed
-        sizes = [min(GROUP, preset.batch - first) for first in range(0, preset.batch, GROUP)]
+        sizes = [min(GROUP, count - first) for first in range(0, count, GROUP)]
         groups = [
             render_batch(store, preset.simulator, (seed, step, number), size, preset.crop, self.device)
             for number, size in enumerate(sizes)
@@ -242,15 +233,19 @@ class Trainer:
 
     def validate(self) -> float:
         """The task's figure for the averaged weights."""
-        task = self.preset.task
         if self._validation is None:
-            store = ContentStore(self.options.content, "val")
-            simulator, on_cpu = self.preset.simulator, torch.device("cpu")
-            self._validation = [
-                render_batch(store, simulator, (VALIDATION_SEED, i), 1, 256, on_cpu, task.labels).to(self.device)
-                for i in range(self.options.validation)
-            ]
-        return task.score(self.average, self._validation)
+            self._validation = [captures.to(self.device) for captures in self._draw_validation()]
+        return self.preset.task.score(self.average, self._validation)
+
+    def _draw_validation(self) -> list[Captures]:
+        count = self.options.validation
+        if self._held_out is not None:
+            return self._held_out.captures(np.random.default_rng(VALIDATION_SEED), count, self.preset.crop)
+        store, labels, on_cpu = ContentStore(self._content, "val"), self.preset.task.labels, torch.device("cpu")
+        return [
+            render_batch(store, self.preset.simulator, (VALIDATION_SEED, i), 1, 256, on_cpu, labels)
+            for i in range(count)
+        ]
 
     def run(self) -> Iterator[Report]:
         """Trains to the end of the schedule or slice, or to SIGTERM; saves; yields a report every few seconds."""

@@ -12,8 +12,9 @@ from demoire.errors import DataError
 from demoire.models.recurrent import Recurrent
 from demoire.training.clip_pool import ClipPool, ClipPoolConfig, fill_clip_pool, render_clip, start_filling_clips
 from demoire.training.content import ContentStore
-from demoire.training.loop import Batch, Trainer, TrainOptions, computing
+from demoire.training.loop import Batch, Trainer, computing
 from demoire.training.losses import OWN_TARGET
+from demoire.training.options import TrainOptions
 from demoire.training.pool import VALIDATION_SEED
 from demoire.training.presets import Preset
 from demoire.training.remembering import Clips, Remembering, gain_over_cnn
@@ -55,9 +56,9 @@ class SequenceTrainer(Trainer):
         assert isinstance(self.model, Recurrent)
         cnn = copy.deepcopy(self.model.cnn).cpu()
         first = min(options.first_slots, preset.pool_slots)
-        fill_clip_pool(folder, config, options.content, self._sequences, cnn, 0, first)
+        fill_clip_pool(folder, config, self._content, self._sequences, cnn, 0, first)
         if options.renew is not None:
-            start_filling_clips(folder, config, options.content, self._sequences, cnn, options.renew)
+            start_filling_clips(folder, config, self._content, self._sequences, cnn, options.renew)
 
         def draw(step: int) -> Clips:
             rng = np.random.default_rng((options.seed, step))
@@ -93,7 +94,7 @@ class SequenceTrainer(Trainer):
 
     def _render_validation(self) -> list[Clips]:
         """Clips that show moire at all."""
-        store, clips = ContentStore(self.options.content, "val"), list[Clips]()
+        store, clips = ContentStore(self._content, "val"), list[Clips]()
         for number in count():
             if len(clips) >= self.options.validation:
                 break

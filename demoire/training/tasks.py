@@ -27,6 +27,9 @@ GENERATORS = ("cnn", "gan")
 SOME, NONE = 0.02, 0.001
 """Share of a window above which it counts as a positive, and below which as a negative, of the verdict."""
 
+LEAST_ERROR = 1e-12
+"""Where no picture of a set has any moire, the error before is none; the figure stays finite."""
+
 QUIET = 0.2
 """Weight of cells without moire in the loss of amplitudes."""
 
@@ -103,7 +106,7 @@ class Restoring:
         for pair in captures:
             before += float((pair.moire - pair.clean).square().mean())
             after += float((model(pair.moire).clamp(0, 1) - pair.clean).square().mean())
-        return 10 * math.log10(before / after)
+        return 10 * math.log10(max(before, LEAST_ERROR) / max(after, LEAST_ERROR))
 
 
 @dataclass(frozen=True)
