@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
@@ -56,6 +56,7 @@ def _report(args: argparse.Namespace) -> int:
         raise DataError("--report compares real pairs with captures of a store: give --pairs DIR and --content POOL.")
     from demoire.pairs import find_pairs
     from demoire.realism import SIGMAS, Spectrum, draw_report, moire_spectrum, simulated_pairs, spread_of
+    from demoire.training.presets import find_preset
 
     def first(pairs: Iterable[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> list[Spectrum]:
         found = (moire_spectrum(moire, clean) for moire, clean in pairs)
@@ -65,7 +66,8 @@ def _report(args: argparse.Namespace) -> int:
     if not real:
         raise DataError(f"No clean picture in {args.pairs} has flat areas to measure moire in; give other pairs.")
     spreads = {"real": spread_of(real)}
-    spreads["simulated"] = spread_of(first(simulated_pairs(args.content, ONLY_SCREENS, args.seed)))
+    simulator = replace(find_preset("cnn").simulator, photo_share=0.0, untouched_share=0.0)
+    spreads["simulated"] = spread_of(first(simulated_pairs(args.content, simulator, args.seed)))
     draw_report(spreads, args.report)
     print("sigma (px)       " + "".join(f"{sigma:7g}" for sigma in SIGMAS))
     for part in ("luma", "chroma"):

@@ -64,17 +64,17 @@ class ResampledConfig:
     distortion: Range = (-0.03, 0.03)
     contrast: Range = (0.012, 0.22)
     chroma: Range = (0.0, 0.8)
-    waves_share: float = 0.85
-    wave_contrast: Range = (0.006, 0.16)
+    waves_share: float = 0.9
+    wave_contrast: Range = (0.01, 0.2)
     wave_chroma: Range = (0.0, 1.0)
-    wave_length: Range = (4, 90)
+    wave_length: Range = (5, 150)
     photons: Range = (600, 12_000)
     aperture: Range = (0.12, 0.7)
     sigma: Range = (0.02, 0.16)
     content_sigma: Range = (0.15, 0.5)
     luma_denoise: Range = (0.0, 0.5)
     sharpening: Range = (0.0, 1.6)
-    smoothed_share: float = 0.6
+    smoothed_share: float = 0.45
     chroma_radius: Range = (2, 14)
 
 
