@@ -175,7 +175,7 @@ def score_clip(clip: ShownClip, model: FramePredictor, cnn: FramePredictor) -> C
         changes[name] = warping_errors(torch.cat((images, images - target), 1), clip.to_content)
     return ClipScores(
         clip.name,
-        {name: tuple(map(_decibels, frames, clip.clean)) for name, frames in rows.items()},
+        {name: tuple(map(decibels, frames, clip.clean)) for name, frames in rows.items()},
         {name: whole for name, (whole, _) in changes.items()},
         {name: error for name, (_, error) in changes.items()},
     )
@@ -266,7 +266,7 @@ def _window(picture: Tensor, to_picture: Tensor, size: int) -> Tensor:
     return seen[..., :size, :size]
 
 
-def _decibels(image: ByteImage, clean: ByteImage) -> float:
+def decibels(image: ByteImage, clean: ByteImage) -> float:
     return min(peak_signal_to_noise(to_float(image), to_float(clean)), CEILING)
 
 

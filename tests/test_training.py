@@ -203,6 +203,8 @@ def test_export_makes_a_model_that_loads_and_tiles_as_measured(content: Path, tm
     assert mean.runs == 2
     assert torch.allclose(mean.module.gate.bias, trained.module.gate.bias + 0.5)
     assert torch.equal(mean.module.head.weight, trained.module.head.weight)
+    sharper = load_runs([tmp_path / "run"], preset, Touches(gate_scale=2.0, gate_shift=-1.0)).module.gate
+    assert torch.equal(sharper.bias, 2 * load_runs([tmp_path / "run"], preset).module.gate.bias - 1)
     more = load_runs([tmp_path / "run"], preset, Touches(gain=1.5)).module
     before, after = (predict_image(m, photo, m.needs.size_multiple, 0) - photo for m in (trained.module, more))
     assert torch.allclose(after, 1.5 * before, atol=1e-6)

@@ -1,4 +1,4 @@
-"""``python -m demoire evaluate``: scores models on photos with ground truth, or on clean pictures."""
+"""``python -m demoire evaluate``: scores models on photos with ground truth, clean pictures, or simulations."""
 
 import argparse
 import json
@@ -10,6 +10,8 @@ from demoire.errors import DataError
 
 if TYPE_CHECKING:
     from demoire.evaluate import Candidate
+
+_CLIPS, _PHOTOS = 24, 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,20 +34,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="features made by lpips-weights: adds LPIPS (default: the setting DEMOIRE_PERCEPTUAL)",
     )
-    clips = parser.add_argument_group("clips", "one --model against the cnn, frame by frame")
-    clips.add_argument("--clips", action="store_true", help="simulate hand-held clips; with --pairs: move real photos")
-    clips.add_argument("--content", type=Path, metavar="DIR", help="pictures to film (default: those of the project)")
-    clips.add_argument("--seed", type=int, default=1, help="same seed, same clips (default %(default)s)")
-    clips.add_argument("--count", type=int, default=24, help="simulated clips (default %(default)s)")
-    clips.add_argument("--size", type=int, default=256, help="height and width in pixels (default %(default)s)")
+    _add_simulated(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+
+def _add_simulated(parser: argparse.ArgumentParser) -> None:
+    simulated = parser.add_argument_group("simulated clips and photos, whose truth is known")
+    simulated.add_argument(
+        "--clips",
+        action="store_true",
+        help="hand-held clips, one --model against the cnn; with --pairs: of real photos",
+    )
+    simulated.add_argument(
+        "--photos", action="store_true", help="whole photos, shared at 1/1, 1/2 and 1/3 of their size"
+    )
+    simulated.add_argument(
+        "--content", type=Path, metavar="DIR", help="pictures to show (default: those of the project)"
+    )
+    simulated.add_argument("--seed", type=int, default=1, help="same seed, same clips and photos (default %(default)s)")
+    simulated.add_argument("--count", type=int, help=f"how many (default {_CLIPS} clips, {_PHOTOS} photos)")
+    simulated.add_argument("--size", type=int, default=256, help="height and width of clips (default %(default)s)")
+    simulated.add_argument("--megapixels", type=float, default=12.0, help="of photos (default %(default)g)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Scores and prints; the table grows picture by picture."""
     if args.limit is not None and args.limit < 1:
         raise DataError(f"--limit must be at least 1, not {args.limit}.")
-    if args.clips and args.clean is None:
+    if args.count is None:
+        args.count = _PHOTOS if args.photos else _CLIPS
+    if args.photos:
+        from demoire.cli import evaluate_photos
+
+        evaluate_photos.score(args)
+    elif args.clips and args.clean is None:
         from demoire.cli import evaluate_clips
 
         evaluate_clips.score(args)
@@ -54,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.clean is not None and not args.clips:
         _score_clean(args)
     else:
-        raise DataError("Say what to score: --pairs DIR, --clean DIR, --clips, or --clips with --pairs DIR.")
+        raise DataError("Say what to score: --pairs DIR, --clean DIR, --photos, --clips, or --clips with --pairs DIR.")
     return 0
 
 

@@ -120,8 +120,5 @@ def _say(args: argparse.Namespace, text: str) -> None:
 
 def _facts(args: argparse.Namespace) -> dict[str, object]:
     """What the figures hold for: the models by the hash of their weights."""
-    from demoire.catalog import find_model
-
-    names = (args.model[0], _BASE)
-    hashes = {name: find_model(name).files["model.safetensors"].sha256 for name in names}
+    hashes = table.weights_hashes((args.model[0], _BASE))
     return {"model": args.model[0], "sha256": hashes, "seed": args.seed, "size": args.size}

@@ -1,13 +1,14 @@
 """How an evaluation is printed: as a table to read, as JSON to compute with."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from demoire.evaluate import CleanSummary, PairScores, Scores, Summary
     from demoire.evaluate_clips import ClipScores
+    from demoire.evaluate_photos import SharedScore, SharedSummary
 
 Json = str | int | float | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -18,6 +19,8 @@ PSNRS = frozenset({"raw", "fitted"})
 PAIR_HEAD = ("picture", "restored by", "raw dB", "fitted dB", "SSIM", "bands dB", "LPIPS")
 SUMMARY_HEAD = ("restored by", "pairs", *PAIR_HEAD[2:], "LPIPS +-%", "flat", "improved", "worst dB")
 CLIP_HEAD = ("clip", "restored by", "frame 1 dB", "5 on dB", "warping", "unsteady")
+SHARED_HEAD = ("photo, shared at", "restored by", "before dB", "after dB", "gain dB")
+SHARED_SUMMARY_HEAD = ("mean, shared at", *SHARED_HEAD[1:], "of best")
 CLEAN_HEAD = ("picture", "restored by", "to input dB")
 CLEAN_SUMMARY_HEAD = ("restored by", "pictures", "minimum dB", "mean dB")
 
@@ -116,6 +119,47 @@ def clip_lines(scores: "ClipScores") -> list[str]:
 def clips_json(scores: "Sequence[ClipScores]") -> list[Json]:
     """By clip: ``{"name", "psnr": {row: [dB of each frame]}, "warping_error": {row: x}, "unsteadiness": {row: x}}``."""
     return [asdict(score) for score in scores]
+
+
+def shared_lines(score: "SharedScore") -> list[str]:
+    """One line for each model's restored picture of one photo, shared at one size."""
+    return [
+        line((f"{score.photo}, 1/{score.reduction}", name, *_gained(score.before, after, after - score.before)))
+        for name, after in score.after.items()
+    ]
+
+
+def shared_summary_lines(summary: "Mapping[str, Sequence[SharedSummary]]") -> list[str]:
+    """One line for each model and size."""
+    return [
+        line(
+            (
+                f"1/{found.reduction}",
+                name,
+                *_gained(found.before, found.after, found.gain),
+                _number(found.share_of_best, ".0%"),
+            )
+        )
+        for name, rows in summary.items()
+        for found in rows
+    ]
+
+
+def shared_json(scores: "Sequence[SharedScore]", summary: "Mapping[str, Sequence[SharedSummary]]") -> dict[str, Json]:
+    """``{"scores": [...], "summary": {model: {"1/1": {"before", "after", "gain", "share_of_best"}}}}``."""
+    rows = {name: {f"1/{found.reduction}": asdict(found) for found in each} for name, each in summary.items()}
+    return {"scores": [asdict(score) for score in scores], "summary": rows}
+
+
+def weights_hashes(models: Iterable[str]) -> dict[str, str | None]:
+    """What the figures hold for: the SHA-256 of each model's weights."""
+    from demoire.catalog import find_model
+
+    return {name: find_model(name).files["model.safetensors"].sha256 for name in models}
+
+
+def _gained(before: float, after: float, gain: float) -> tuple[str, str, str]:
+    return _decibels(before), _decibels(after), _number(gain, "+.2f")
 
 
 def _by_name(scores: "PairScores") -> "dict[str, Scores]":

@@ -41,6 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="above 1: change more where anything is changed (default %(default)s)",
     )
+    parser.add_argument(
+        "--gate-scale",
+        type=float,
+        default=1.0,
+        help="above 1: decide more sharply where anything is changed (default %(default)s)",
+    )
+    parser.add_argument(
+        "--keep",
+        nargs=2,
+        metavar=("FILE", "SHARE"),
+        help="mix weights in, such as those that the training began with: a model.safetensors, and 0 to 1 of it",
+    )
     parser.add_argument("--history", default="", help="what came before this training, for the card")
     parser.add_argument("--licence", default="CC-BY-SA-4.0", help="licence of the weights (default %(default)s)")
     parser.add_argument(
@@ -58,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes config, weights, card and the catalogue's line."""
     preset = find_preset(args.preset)
-    trained = load_runs(args.run, preset, Touches(args.gate_shift, args.gain))
+    trained = load_runs(args.run, preset, _touches(args))
     content = _content(args.content, trained)
     if args.content is not None:
         preset.task.finish(trained.module, ContentStore(args.content, "val"), preset.simulator)
@@ -68,6 +80,19 @@ def run(args: argparse.Namespace) -> int:
     for name, file in entry.files.items():
         print(f"{args.output / entry.id / name}  {file.size} bytes  sha256 {file.sha256}")
     return 0
+
+
+def _touches(args: argparse.Namespace) -> Touches:
+    if args.keep is None:
+        return Touches(args.gate_shift, args.gain, args.gate_scale)
+    path, share = args.keep
+    try:
+        kept = float(share)
+    except ValueError:
+        kept = -1.0
+    if not 0 <= kept <= 1:
+        raise DataError(f"--keep takes FILE SHARE with a share of 0 to 1, not '{share}'.")
+    return Touches(args.gate_shift, args.gain, args.gate_scale, Path(path), kept)
 
 
 def _content(folder: Path | None, trained: Trained) -> list[Entry]:

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from demoire.entries import CATALOG_FILE, FileEntry, ModelEntry, write_catalog
@@ -29,20 +30,30 @@ _CORE = 128
 
 @dataclass(frozen=True)
 class Touches:
-    """Small changes by hand between training and export, for restoring more at the cost of sparing clean photos less.
+    """Small changes by hand between training and export: how much is restored against how well clean photos are spared.
 
     Attributes:
         gate_shift: added to the logits of the gate.
         gain: times the residual; an L1 loss draws it towards nothing where the network is unsure.
+        gate_scale: times the logits, before they are shifted: above 1 for a gate that decides more sharply.
+        earlier: a safetensors file of weights, such as those that the training began with, that are mixed in.
+        kept: their share, 0 to 1. Between both a network often does better than either (Wortsman et al., Robust
+            fine-tuning of zero-shot models, CVPR 2022).
     """
 
     gate_shift: float = 0.0
     gain: float = 1.0
+    gate_scale: float = 1.0
+    earlier: Path | None = None
+    kept: float = 0.0
 
     def options(self) -> str:
         """As options of ``export``, with a space before each; nothing where nothing is changed."""
-        shift = f" --gate-shift {self.gate_shift:g}" if self.gate_shift else ""
-        return shift + (f" --gain {self.gain:g}" if self.gain != 1 else "")
+        given = [f"--keep EARLIER.safetensors {self.kept:g}"] if self.earlier else []
+        given += [f"--gate-scale {self.gate_scale:g}"] if self.gate_scale != 1 else []
+        given += [f"--gate-shift {self.gate_shift:g}"] if self.gate_shift else []
+        given += [f"--gain {self.gain:g}"] if self.gain != 1 else []
+        return "".join(f" {option}" for option in given)
 
 
 @dataclass(frozen=True)
@@ -78,12 +89,28 @@ def load_runs(runs: Sequence[Path], preset: Preset, touches: Touches = Touches()
     states = [part.state_dict() for part, _, _ in parts]
     module.load_state_dict({k: torch.stack([state[k] for state in states]).mean(0) for k in states[0]})
     module.requires_grad_(False).eval()
+    if touches.earlier is not None:
+        _mix_in(module, touches.earlier, touches.kept)
     if isinstance(module, UNet):
+        for parameter in module.gate.parameters():
+            parameter.mul_(touches.gate_scale)
         module.gate.bias.add_(touches.gate_shift)  # type: ignore[union-attr]
         for parameter in module.head.parameters():
             parameter.mul_(touches.gain)
     data = dict.fromkeys(kind for _, _, kinds in parts for kind in kinds)
     return Trained(module, progress, touches, len(runs), tuple(data))
+
+
+def _mix_in(module: nn.Module, path: Path, share: float) -> None:
+    """Makes ``share`` of all weights those of a file."""
+    own = module.state_dict()
+    try:
+        earlier = load_file(path)
+        module.load_state_dict({name: torch.lerp(own[name], earlier[name].to(own[name].dtype), share) for name in own})
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise DataError(
+            f"{path} cannot be mixed in ({error}); give a model.safetensors of the preset's own network."
+        ) from error
 
 
 def _load_run(run: Path, preset: Preset) -> tuple[nn.Module, Progress, list[str]]:
