@@ -74,7 +74,7 @@ PRESETS: Mapping[str, Preset] = {
     "cnn": Preset(),
     "cnn-grids": Preset(
         model_id="cnn-grids",
-        simulator=SimulatorConfig(resampled_share=0.55, target_sharpening=0.4, photo_share=0.32, untouched_share=0.13),
+        simulator=SimulatorConfig(resampled_share=0.55, target_sharpening=0.4),
         begins_with="cnn",
         steps=7_000,
         crop=256,
