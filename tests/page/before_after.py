@@ -18,7 +18,7 @@ from demoire.simulate.settings import ShotSettings, parameters_of  # noqa: E402
 EXAMPLES, HELD_OUT = ROOT / "demoire" / "ui" / "examples", ROOT / "demoire" / "held_out"
 HEIGHT, WIDTH, GAP = 260, 360, 8
 CROPS = ((EXAMPLES / "ticket.jpg", 0.5, 0.5), (EXAMPLES / "sheet.jpg", 0.4, 0.6))
-SHOT = ShotSettings(scale=2.03, angle=2.0, perspective=6.0, blur=0.35, seed=8)
+SHOT = ShotSettings(scale=1.52, angle=2.0, perspective=6.0, blur=0.4, seed=8)
 QUALITY = 85
 
 
