@@ -114,7 +114,9 @@ def test_the_target_is_sharpened_as_asked() -> None:
     content[..., 200:] = 1
 
     def edge(target_sharpening: float | None) -> torch.Tensor:
-        isp = IspParameters(sharpening=1.0, target_sharpening=target_sharpening)
+        isp = IspParameters(sharpening=1.0)
+        if target_sharpening is not None:
+            isp = replace(isp, target_sharpening=target_sharpening)
         parameters = [replace(reduced(replace(GRID, contrast=0.0)), isp=isp)]
         return render(content, parameters, DeliveryParameters(), (64, 64)).clean[0].mean((0, 1))
 

@@ -156,8 +156,7 @@ def _develop(
     image = isp.tone(isp.colour(rgb, isp.camera_matrices(settings)), settings)
     if capture:
         image = isp.denoise(image, settings).clamp(0, 1)
-    gains = [s.sharpening if capture or s.target_sharpening is None else s.target_sharpening for s in settings]
-    image = isp.sharpen(image, gains)
+    image = isp.sharpen(image, [s.sharpening * (1.0 if capture else s.target_sharpening) for s in settings])
     return delivery.resize(image, *size, shared.resizer).clamp(0, 1)
 
 

@@ -1,7 +1,7 @@
 """The one configuration that all parameters of simulated captures are drawn from, and the parameters of one capture."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -171,8 +171,8 @@ class SensorParameters:
 class IspParameters:
     """Demosaicing, white balance (red, blue), 3x3 colour matrix by rows, tone, denoising, unsharp gain.
 
-    Denoising: sigmas of Gaussian blurs, then the radius of a guided filter of chroma (0: none). The target is sharpened
-    as the capture is unless ``target_sharpening`` says otherwise.
+    Denoising: sigmas of Gaussian blurs, then the radius of a guided filter of chroma (0: none). The target
+    gets ``target_sharpening`` times the sharpening.
     """
 
     demosaicer: str = "malvar"
@@ -183,7 +183,7 @@ class IspParameters:
     chroma_denoise: float = 0.0
     chroma_radius: int = 0
     sharpening: float = 0.0
-    target_sharpening: float | None = None
+    target_sharpening: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -337,7 +337,7 @@ def _draw_isp(config: SimulatorConfig, rng: np.random.Generator) -> IspParameter
     saturation = rng.uniform(*config.saturation)
     grey = np.full((3, 3), 1 / 3)
     matrix = grey + (np.eye(3) - grey) * saturation + error - error.mean(1, keepdims=True)
-    drawn = IspParameters(
+    return IspParameters(
         demosaicer=choose(rng, config.demosaicers),
         white_balance=(rng.uniform(*config.white_balance), rng.uniform(*config.white_balance)),
         colour_matrix=tuple(float(x) for x in matrix.ravel()),
@@ -346,8 +346,8 @@ def _draw_isp(config: SimulatorConfig, rng: np.random.Generator) -> IspParameter
         chroma_denoise=rng.uniform(*config.chroma_denoise),
         chroma_radius=_draw_chroma_radius(config, rng),
         sharpening=rng.uniform(*config.sharpening),
+        target_sharpening=config.target_sharpening,
     )
-    return replace(drawn, target_sharpening=drawn.sharpening * config.target_sharpening)
 
 
 def _draw_chroma_radius(config: SimulatorConfig, rng: np.random.Generator) -> int:

@@ -155,13 +155,11 @@ def _near_whole(rng: np.random.Generator, frequency: float, width: float) -> flo
 def _draw_isp(config: ResampledConfig, rng: np.random.Generator, p: IspParameters) -> IspParameters:
     smoothed = rng.random() < config.smoothed_share
     radius, sharpening = round(log_uniform(rng, config.chroma_radius)), rng.uniform(*config.sharpening)
-    share = 1.0 if p.target_sharpening is None or not p.sharpening else p.target_sharpening / p.sharpening
     return replace(
         p,
         luma_denoise=rng.uniform(*config.luma_denoise),
         chroma_radius=radius if smoothed else 0,
         sharpening=sharpening,
-        target_sharpening=sharpening * share,
     )
 
 
