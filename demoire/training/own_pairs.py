@@ -23,7 +23,7 @@ from demoire.simulate.capture import Captures
 from demoire.training.aligning import align_pair
 from demoire.training.content import hash_share
 from demoire.training.options import Tell
-from demoire.training.pool import turned
+from demoire.training.pool import as_batch, turned
 
 PIXELS, INDEX = "pairs.u8", "pairs.json"
 HELD_OUT, LEAST_FOR_VALIDATION = 0.1, 5
@@ -76,8 +76,7 @@ class OwnPairs:
             pair = self.pair(int(rng.integers(len(self))))
             top, left = (int(rng.integers(length - side + 1)) for length in pair.shape[1:3])
             taken.append(turned(pair[:, top : top + side, left : left + side], int(rng.integers(8))))
-        photos, targets = torch.from_numpy(np.stack(taken)).permute(1, 0, 4, 2, 3).float() / 255
-        return photos, targets
+        return as_batch(taken)
 
     def captures(self, rng: np.random.Generator, count: int, side: int) -> list[Captures]:
         """Crops as a validation set: one at a time, without labels."""

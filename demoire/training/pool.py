@@ -5,7 +5,7 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
@@ -147,8 +147,13 @@ class CapturePool(MappedPool):
             top, left = rng.integers(self.config.size - side + 1, size=2)
             crop = self.pairs[rng.integers(ready), :, top : top + side, left : left + side]
             taken.append(turned(crop, int(rng.integers(8))))
-        pairs = torch.from_numpy(np.stack(taken)).permute(1, 0, 4, 2, 3).float() / 255
-        return pairs[0], pairs[1]
+        return as_batch(taken)
+
+
+def as_batch(crops: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
+    """Crops of pairs, (2, H, W, 3) each, as moire and clean, (N, 3, H, W) in [0, 1]."""
+    pairs = torch.from_numpy(np.stack(crops)).permute(1, 0, 4, 2, 3).float() / 255
+    return pairs[0], pairs[1]
 
 
 def turned(images: NDArray[T], which: int) -> NDArray[T]:
