@@ -81,11 +81,11 @@ def _score_simulated(args: argparse.Namespace, stack: ExitStack) -> None:
     from demoire.training.manifest import held_out_folder
 
     pictures = list_pictures(args.content or held_out_folder())
-    _say(args, table.line(table.CLIP_HEAD))
+    table.say(args, table.line(table.CLIP_HEAD))
     scores = []
     for score in _score_clips(args, list(pictures), stack):
         scores.append(score)
-        _say(args, "\n".join(table.clip_lines(score)))
+        table.say(args, "\n".join(table.clip_lines(score)))
     summary, ratio = asdict(summarise_clips(scores)), steadiness(scores)
     if args.json:
         found = {**_facts(args), "clips": table.clips_json(scores), "unsteadiness_ratio": ratio, "summary": summary}
@@ -100,22 +100,16 @@ def _score_pairs(args: argparse.Namespace, model: "FramePredictor", cnn: "FrameP
     from demoire.pairs import find_pairs, spread
 
     pairs = spread(find_pairs(args.pairs), args.limit)
-    _say(args, table.line(table.PAIR_HEAD))
+    table.say(args, table.line(table.PAIR_HEAD))
     scores = []
     for clip in moved_pairs(pairs, args.size, args.seed):
         scores.append(score_moved_pair(clip, model, cnn))
-        _say(args, "\n".join(table.pair_lines(scores[-1])))
+        table.say(args, "\n".join(table.pair_lines(scores[-1])))
     summary = summaries(scores, scores[0].after)
     if args.json:
         print(json.dumps({**_facts(args), **table.pairs_json(scores, summary)}, indent=1))
     else:
         print("\n".join(["", table.line(table.SUMMARY_HEAD), *table.summary_lines(summary)]))
-
-
-def _say(args: argparse.Namespace, text: str) -> None:
-    """A part of the table, at once."""
-    if not args.json:
-        print(text, flush=True)
 
 
 def _facts(args: argparse.Namespace) -> dict[str, object]:

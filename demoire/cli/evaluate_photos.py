@@ -24,14 +24,14 @@ def score(args: argparse.Namespace) -> None:
 
     models = {name: model_predict(name, args.device) for name in args.model}
     pictures = list_pictures(args.content or held_out_folder())
-    _say(args, table.line(table.SHARED_HEAD))
+    table.say(args, table.line(table.SHARED_HEAD))
     photos, scores = [], []
     for number in range(args.count):
         photo = take_photo(pictures, number, args.megapixels, args.seed)
         photos.append(_facts(photo))
         for shared in score_photo(photo, models):
             scores.append(shared)
-            _say(args, "\n".join(table.shared_lines(shared)))
+            table.say(args, "\n".join(table.shared_lines(shared)))
     _show(args, photos, scores, {name: summarise_photos(scores, name) for name in models})
 
 
@@ -60,12 +60,6 @@ def _show(
         print(json.dumps({**facts, "photos": photos, **table.shared_json(scores, summary)}, indent=1))
     else:
         print("\n".join(["", table.line(table.SHARED_SUMMARY_HEAD), *table.shared_summary_lines(summary)]))
-
-
-def _say(args: argparse.Namespace, text: str) -> None:
-    """A part of the table, at once."""
-    if not args.json:
-        print(text, flush=True)
 
 
 def _facts(photo: "WholePhoto") -> table.Json:

@@ -1,5 +1,6 @@
 """How an evaluation is printed: as a table to read, as JSON to compute with."""
 
+import argparse
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -149,6 +150,12 @@ def shared_json(scores: "Sequence[SharedScore]", summary: "Mapping[str, Sequence
     """``{"scores": [...], "summary": {model: {"1/1": {"before", "after", "gain", "share_of_best"}}}}``."""
     rows = {name: {f"1/{found.reduction}": asdict(found) for found in each} for name, each in summary.items()}
     return {"scores": [asdict(score) for score in scores], "summary": rows}
+
+
+def say(args: argparse.Namespace, text: str) -> None:
+    """Prints a part of the table at once; nothing where JSON is asked for."""
+    if not args.json:
+        print(text, flush=True)
 
 
 def weights_hashes(models: Iterable[str]) -> dict[str, str | None]:
