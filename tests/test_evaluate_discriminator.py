@@ -10,6 +10,7 @@ from PIL import Image
 from demoire.cli import main
 from demoire.errors import DataError
 from demoire.evaluate_discriminator import calibration_error, summarise
+from demoire.training.card import REPORTS, Figures
 from tests.pictures import photo, screen
 from tests.tiny import write_discriminator
 
@@ -49,8 +50,12 @@ def test_the_command_scores_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[
     arguments = ["evaluate-discriminator", "--pairs", str(pairs), "--models", "--weights", str(weights)]
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [set(one) for one in found["pairs"]["pairs"]] == [{"moire", "clean"}] * 2
+    assert [set(one) for one in found["judged"]["pairs"]] == [{"moire", "clean"}] * 2
     assert 0 <= found["summary"]["pairs"]["means"]["clean"] <= 1
+    (tmp_path / "judged.json").write_text(json.dumps(found))
+    figures = Figures.read("mine", tmp_path / "judged.json")
+    assert figures.report is REPORTS["judged"]
+    assert figures.summary["pairs"]["clean"] == found["summary"]["pairs"]["means"]["clean"]
     assert main(arguments) == 0
     assert "clean over moire" in capsys.readouterr().out
     assert main(["evaluate-discriminator", "--models", "--weights", str(weights)]) == 1

@@ -12,8 +12,10 @@ from PIL import Image
 
 from demoire.cli import main
 from demoire.simulate import delivery, display, geometry, isp, optics, sensor
-from demoire.simulate.capture import content_size, render
+from demoire.simulate.capture import content_size, local_rms, render
 from demoire.simulate.config import (
+    IDEAL,
+    UNMASKED,
     CaptureParameters,
     DeliveryParameters,
     DisplayParameters,
@@ -270,6 +272,24 @@ def test_amplitude_follows_the_contrast_of_the_mask() -> None:
     assert none.amplitude.max() < 1e-3
     assert not none.mask.any()
     assert strong.mean() > 1.5 * weak.mean() > 0
+
+
+def test_an_unmasked_target_differs_from_its_photo_by_the_moire_alone() -> None:
+    noisy = SensorParameters(white=0.4, photons=2000, read_noise=0.001)
+    torch.manual_seed(4)
+    edges = torch.rand(1, 3, 30, 40).repeat_interleave(10, 2).repeat_interleave(10, 3)
+    base = quiet_capture(geometry=GeometryParameters(2.06), sensor=noisy, jpeg=JpegParameters((92,)), target=UNMASKED)
+    shot = shoot(base, edges, (96, 128), labels=True)
+    assert shot.mask.any()
+    seen = local_rms(shot.moire - shot.clean)
+    assert (seen - shot.amplitude).abs().max() < 2 / 255
+    ideal = shoot(replace(base, target=IDEAL), edges, (96, 128))
+    assert torch.equal(ideal.moire, shot.moire)
+    alone = shoot(replace(base, kind="unmasked"), edges, (96, 128), labels=True)
+    assert not alone.mask.any()
+    assert (alone.moire - alone.clean).abs().max() <= 0.5 / 255 + 1e-6
+    beside_ideal = shoot(replace(base, kind="unmasked", target=IDEAL), edges, (96, 128))
+    assert local_rms(beside_ideal.moire - beside_ideal.clean).mean() > 2 / 255, "edges count there"
 
 
 def test_untouched_pictures_are_their_own_target() -> None:

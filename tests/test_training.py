@@ -24,7 +24,7 @@ from demoire.training.loop import Precision, Trainer, TrainOptions, learning_rat
 from demoire.training.losses import LOSSES, gate_loss
 from demoire.training.pool import CapturePool, PoolConfig, fill_pool
 from demoire.training.presets import find_preset
-from demoire.training.textures import draw_texture
+from demoire.training.textures import draw_texture, draw_thing
 
 NETWORK = UNetConfig((8, 8), (0, 1), (1,), 0)
 
@@ -285,6 +285,18 @@ def test_textures_repeat_by_seed_and_fill_any_size() -> None:
         assert np.array_equal(first, again)
         assert first.shape == (90, 700, 3)
         assert first.std() > 1
+
+
+def test_a_thing_covers_a_part_of_a_picture_with_its_texture() -> None:
+    picture = np.full((120, 150, 3), 77, np.uint8)
+    shares = []
+    for seed in range(12):
+        first, again = (draw_thing(np.random.default_rng(seed), picture) for _ in range(2))
+        assert np.array_equal(first, again)
+        assert first.shape == picture.shape and first.dtype == np.uint8
+        shares.append(float((first != picture).any(2).mean()))
+    assert 0.1 < np.mean(shares) < 0.8
+    assert max(shares) < 1
 
 
 def test_bench_compares_rendering_with_training(content: Path, capsys, monkeypatch) -> None:

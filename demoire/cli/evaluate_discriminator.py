@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise DataError("There is nothing to score: give --pairs or --content.")
     summaries = {name: summarise(scored) for name, scored in sets.items()}
     if args.json:
-        print(json.dumps({"pairs": sets, "summary": {k: asdict(v) for k, v in summaries.items()}}, indent=1))
+        print(json.dumps({"judged": sets, "summary": {k: asdict(v) for k, v in summaries.items()}}, indent=1))
         return 0
     for name, summary in summaries.items():
         means = "  ".join(f"{candidate} {mean:.3f}" for candidate, mean in summary.means.items())

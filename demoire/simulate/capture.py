@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from demoire.simulate import delivery, display, geometry, isp, optics, resampled, sensor, shown
-from demoire.simulate.config import CaptureParameters, DeliveryParameters
+from demoire.simulate.config import UNMASKED, CaptureParameters, DeliveryParameters
 
 VISIBLE = 2.5 / 255
 """Local RMS above which moire counts as visible in the mask."""
@@ -25,8 +25,9 @@ class Captures:
     Attributes:
         moire: the captures, sRGB, 8-bit levels in [0, 1].
         clean: their targets, sRGB in [0, 1]: the same geometry, exposure, colour, tone and size without mask, CFA,
-            noise and JPEG.
-        amplitude: (N, 1, H, W): local RMS of the moire alone, before noise and JPEG; 0 unless labels were asked for.
+            noise and JPEG; or without the mask alone, where parameters say so.
+        amplitude: (N, 1, H, W): local RMS of the moire alone, before noise and JPEG: of what a display without visible
+            pixels would not show; 0 unless labels were asked for.
     """
 
     moire: Tensor
@@ -90,8 +91,8 @@ def _blurred(content: Tensor, parameters: Sequence[CaptureParameters], target: b
 
 def _display_light(
     content: Tensor, parameters: Sequence[CaptureParameters], size: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """Linear light on the sensor (N, 3, H, W), display white = 1: through the sub-pixel mask, and the target's."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Linear light on the sensor (N, 3, H, W), display white = 1: through no mask; the mask; and the target's light."""
     device = content.device
     u, v = geometry.display_positions([p.geometry for p in parameters], *size, device)
     times = optics.enlargement(min(p.geometry.scale for p in parameters))
@@ -109,9 +110,8 @@ def _display_light(
         shift_u, shift_v = (
             torch.tensor([s[i] for s in shift], dtype=torch.float32, device=device)[:, None, None] for i in range(2)
         )
-        seen = shown.look_up(blurred[:, c : c + 1], parameters, u - shift_u, v - shift_v, times)
-        channels.append(seen * mask[:, c : c + 1])
-    return torch.cat(channels, 1), target
+        channels.append(shown.look_up(blurred[:, c : c + 1], parameters, u - shift_u, v - shift_v, times))
+    return torch.cat(channels, 1), mask, target
 
 
 def _expose(light: Tensor, parameters: Sequence[CaptureParameters]) -> Tensor:
@@ -168,21 +168,44 @@ def untouched(content: Tensor, parameters: Sequence[CaptureParameters], size: tu
     return (window + sensor.noise_like(window, [p.noise_seed for p in parameters]) * amount).clamp(0, 1)
 
 
+@dataclass(frozen=True)
+class Shot:
+    """What a camera makes of displays, before JPEG.
+
+    Attributes:
+        photo, target: (N, 3, *size) sRGB in [0, 1].
+        light, plain: exposed light on the sensor, and that of displays without visible pixels.
+    """
+
+    photo: Tensor
+    target: Tensor
+    light: Tensor
+    plain: Tensor
+
+
 def shoot(
     content: Tensor, parameters: Sequence[CaptureParameters], shared: DeliveryParameters, size: tuple[int, int]
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Shot:
     """Photographs what displays show.
 
     Args:
         content: as of ``render``, or one picture (1, 3, h, w) that all captures look at.
-
-    Returns:
-        the photos before JPEG and their targets, (N, 3, *size) sRGB in [0, 1], and the exposed light on the sensor.
     """
-    light, target = _display_light(content, parameters, sensor_size(size, shared.reduction))
-    light, target = _expose(light, parameters), _expose(target, parameters).clamp(0, 1)
-    photo = _develop(_photograph(light, parameters, noisy=True), parameters, shared, size, capture=True)
-    return photo, _develop(target, parameters, shared, size, capture=False), light
+    plain, mask, target = _display_light(content, parameters, sensor_size(size, shared.reduction))
+    light, target = _expose(plain * mask, parameters), _expose(target, parameters).clamp(0, 1)
+    photo = _take(light, parameters, shared, size)
+    return Shot(photo, _develop(target, parameters, shared, size, capture=False), light, _expose(plain, parameters))
+
+
+def _take(
+    light: Tensor,
+    parameters: Sequence[CaptureParameters],
+    shared: DeliveryParameters,
+    size: tuple[int, int],
+    noisy: bool = True,
+) -> Tensor:
+    """Exposed light on the sensor to the delivered picture before JPEG."""
+    return _develop(_photograph(light, parameters, noisy), parameters, shared, size, capture=True)
 
 
 def local_rms(difference: Tensor) -> Tensor:
@@ -206,7 +229,7 @@ def render(
         content: (N, 3, h, w) sRGB in [0, 1], what the display shows around the window's centre; of
             ``content_size`` or larger.
         size: height and width of the delivered captures.
-        labels: also measure the moire, which costs a second pass through the camera.
+        labels: also measure the moire, which costs two more passes through the camera.
     """
     touched = [i for i, p in enumerate(parameters) if p.kind != "untouched"]
     rest = [i for i, p in enumerate(parameters) if p.kind == "untouched"]
@@ -214,14 +237,19 @@ def render(
     clean, amplitude = torch.empty_like(moire), moire.new_zeros((len(parameters), 1, *size))
     if touched:
         chosen = [parameters[i] for i in touched]
-        photo, clean[touched], light = shoot(content[touched], chosen, shared, size)
-        moire[touched] = delivery.compress(photo, [p.jpeg for p in chosen])
+        jpegs = [p.jpeg for p in chosen]
+        shot = shoot(content[touched], chosen, shared, size)
+        moire[touched], clean[touched] = delivery.compress(shot.photo, jpegs), shot.target
+        unmasked = [number for number, p in enumerate(chosen) if p.target == UNMASKED]
+        if unmasked:
+            plain = delivery.compress(_take(shot.plain, chosen, shared, size), jpegs)
+            clean[[touched[number] for number in unmasked]] = plain[unmasked]
         for i in touched:
             if parameters[i].kind == "photo":
                 clean[i] = moire[i]
         if labels:
-            quiet = _develop(_photograph(light, chosen, noisy=False), chosen, shared, size, capture=True)
-            amplitude[touched] = local_rms(quiet - clean[touched])
+            with_mask, without = (_take(light, chosen, shared, size, noisy=False) for light in (shot.light, shot.plain))
+            amplitude[touched] = local_rms(with_mask - without)
     if rest:
         chosen = [parameters[i] for i in rest]
         noisy = untouched(content[rest], chosen, size)

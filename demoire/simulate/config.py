@@ -9,6 +9,7 @@ import numpy as np
 Range = tuple[float, float]
 T = TypeVar("T")
 
+IDEAL, UNMASKED = "ideal", "unmasked"
 HALF_DIAGONAL = 0.62
 """Of the whole photo, by its width."""
 
@@ -31,6 +32,7 @@ class SimulatorConfig:
             so nothing may be changed.
         untouched_share: input equals target: plain pictures, as JPEG files are, that must come back unchanged.
         target_sharpening: how much of the camera's sharpening the target has.
+        target: of all captures, see ``CaptureParameters``.
         resampled_share: share of photos that were reduced without a filter (``resampled``), where these are drawn.
     """
 
@@ -93,6 +95,7 @@ class SimulatorConfig:
     target_sharpening: float = 1.0
     photo_share: float = 0.2
     untouched_share: float = 0.1
+    target: str = IDEAL
     resampled_share: float = 0.0
 
 
@@ -225,7 +228,8 @@ class CaptureParameters:
     """All of one capture; ``noise_seed`` feeds the noise alone.
 
     ``kind``: ``screen``; ``unmasked`` (the mask replaced by its mean), ``photo`` (unmasked, and its own target) or
-    ``untouched`` (the content's own pixels, its own target).
+    ``untouched`` (the content's own pixels, its own target). ``target``: ``ideal``, to restore; or ``unmasked``, the
+    same photo, noise and JPEG included, of a display without visible pixels: what differs is moire alone.
     """
 
     kind: str = "screen"
@@ -237,6 +241,7 @@ class CaptureParameters:
     isp: IspParameters = field(default_factory=IspParameters)
     jpeg: JpegParameters = field(default_factory=JpegParameters)
     noise_seed: int = 0
+    target: str = IDEAL
     resampled: ResampledParameters | None = None
 
 
@@ -298,6 +303,7 @@ def draw_capture(config: SimulatorConfig, rng: np.random.Generator, scale: float
         isp=_draw_isp(config, rng),
         jpeg=_draw_jpeg(config, rng),
         noise_seed=int(rng.integers(2**31)),
+        target=config.target,
     )
 
 

@@ -198,10 +198,10 @@ def _shoot(content: Tensor, parameters: SequenceParameters, size: tuple[int, int
     height, width = sensor_size(size, parameters.delivery.reduction)
     several = max(1, _AT_ONCE // (height * width))
     parts = [
-        shoot(content, parameters.frames[first : first + several], parameters.delivery, size)[:2]
+        shoot(content, parameters.frames[first : first + several], parameters.delivery, size)
         for first in range(0, len(parameters.frames), several)
     ]
-    return torch.cat([photo for photo, _ in parts]), torch.cat([clean for _, clean in parts])
+    return torch.cat([part.photo for part in parts]), torch.cat([part.target for part in parts])
 
 
 def _homographies(parameters: SequenceParameters, size: tuple[int, int], content: torch.Size) -> Tensor:

@@ -49,10 +49,12 @@ class Adversarial:
         game: one of ``GAMES``.
         weight, perceptual_weight: of the generator's adversarial loss, and of the VGG16 features' difference, beside
             the task's loss.
-        perceptual_side: of the window of each crop that these features are taken of: they cost many times the network.
+        perceptual_side, perceptual_pictures: of the window of a crop that these features are taken of, and of how many
+            crops of a batch, those with moire alone: they cost many times the network.
         warm_up: share of the schedule in which the discriminator learns alone, and the generator without it.
-        finish: share at the end in which the discriminator learns alone, by plain cross entropy, against the averaged
-            generator, so that its number means something for the generator that is exported.
+        finish, finish_rate: share at the end in which the discriminator learns alone, by plain cross entropy, against
+            the averaged generator, so that its number means something for the generator that is exported; and the
+            learning rate of that, which falls as a cosine.
         gradient_penalty, penalty_every: weight of R1 (Mescheder et al., ICML 2018), and the steps from one to the next.
         rate: the discriminator's learning rate over the generator's.
     """
@@ -60,10 +62,12 @@ class Adversarial:
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     game: str = "relativistic"
     weight: float = 0.02
-    perceptual_weight: float = 0.1
+    perceptual_weight: float = 0.3
     perceptual_side: int = 112
+    perceptual_pictures: int = 2
     warm_up: float = 0.08
-    finish: float = 0.12
+    finish: float = 0.25
+    finish_rate: float = 1e-3
     gradient_penalty: float = 1.0
     penalty_every: int = 8
     rate: float = 1.0
@@ -104,12 +108,16 @@ class Opponent:
     def generator_loss(self, restored: Tensor, moire: Tensor, clean: Tensor, opposed: bool) -> Tensor:
         """What is added to the task's loss: features' difference and, if ``opposed``, the adversarial loss."""
         settings = self.settings
-        window = _window(restored, settings.perceptual_side)
-        loss: Tensor = settings.perceptual_weight * self._features(restored[window], clean[window])
+        window, with_moire = _window(restored, settings.perceptual_side), _with_moire(moire, clean)
+        looked_at = with_moire.nonzero()[: settings.perceptual_pictures, 0]
+        loss = restored.new_zeros(())
+        if len(looked_at):
+            own, true = restored[looked_at][window], clean[looked_at][window]
+            loss = settings.perceptual_weight * with_moire.mean() * self._features(own, true)
         if opposed:
             self.network.requires_grad_(False)
             real, fake = self.network(clean, moire), self.network(restored, moire)
-            loss = loss + settings.weight * _mean(GAMES[settings.game](real, fake)[1], _with_moire(moire, clean))
+            loss = loss + settings.weight * _mean(GAMES[settings.game](real, fake)[1], with_moire)
             self.network.requires_grad_(True)
         return loss
 

@@ -7,13 +7,10 @@ from torch import Tensor
 from demoire.errors import DataError
 from demoire.training import checkpoint
 from demoire.training.adversarial import Opponent
-from demoire.training.loop import Trainer, computing
+from demoire.training.loop import Trainer, computing, cosine
 from demoire.training.options import TrainOptions
 from demoire.training.presets import Preset
 from demoire.training.tasks import Restoring
-
-FINISHING_RATE = 0.1
-"""Learning rate of the discriminator's last phase over the preset's."""
 
 GOOD = "good"
 """Folder of a run with the last state that was validated and found sound."""
@@ -63,7 +60,8 @@ class AdversarialTrainer(Trainer):
             with torch.no_grad():
                 restored = self.average(moire)
             fakes = self._opponent.fakes(restored, self.average, moire, clean, step)
-            self._opponent.learn(fakes, moire, clean, step, "plain", self.preset.learning_rate * FINISHING_RATE)
+            finishing = settings.finish_rate * cosine(1 - (1 - fraction) / settings.finish)
+            self._opponent.learn(fakes, moire, clean, step, "plain", finishing)
             return self._opponent.loss
         self.model.train()
         with computing(self.precision, self.device):

@@ -34,7 +34,15 @@ _DETECTOR_COLUMNS = {
     "strength_correlation": "strength, rank correlation",
     "mask_iou": "mask IoU",
 }
-
+_DISCRIMINATOR_COLUMNS = {
+    "moire": "photo",
+    "cnn": "by cnn",
+    "gan": "by gan",
+    "clean": "clean",
+    "clean_over_moire": "clean above the photo",
+    "clean_over_restored": "clean above restored",
+    "calibration_error": "calibration error",
+}
 _CLIP_COLUMNS = {
     "gain_over_cnn_db": "over the CNN, dB",
     "gain_over_averaging_db": "over averaging, dB",
@@ -51,6 +59,11 @@ _SCORES = (
 _VERDICTS = (
     "The verdict is at a probability of 0.5, set on simulated captures alone. Strength is compared with the true\n"
     "amplitude (simulated) or with the difference to the truth after a photometric fit (real pairs)."
+)
+_JUDGED = (
+    "Mean probability of being clean: of the photo, of what models make of it, and of the clean picture in the\n"
+    "photo's tone; shares of pairs that rank so; expected calibration error over clean and restored pictures, in ten\n"
+    "bins."
 )
 _CLIPS = (
     "PSNR from the fifth frame on, of simulated clips of a hand-held camera, never trained on. Averaging is that of\n"
@@ -77,6 +90,7 @@ REPORTS: Mapping[str, Report] = {
     "pairs": Report("evaluate --pairs {name} --model {id}", _PAIR_COLUMNS, _SCORES),
     "clean": Report("evaluate --clean {name} --model {id}", _CLEAN_COLUMNS, _SCORES),
     "pictures": Report("evaluate-detector {name}", _DETECTOR_COLUMNS, _VERDICTS),
+    "judged": Report("evaluate-discriminator {name}", _DISCRIMINATOR_COLUMNS, _JUDGED),
     "clips": Report("evaluate --clips --model {id}", _CLIP_COLUMNS, _CLIPS),
 }
 
@@ -91,11 +105,13 @@ class Figures:
 
     @classmethod
     def read(cls, name: str, path: Path) -> "Figures":
-        """Reads the output of ``evaluate --json`` or ``evaluate-detector --json``; DataError if it is neither."""
+        """Reads what ``evaluate --json`` or one of its kin wrote; DataError if it is something else."""
         try:
             data = json.loads(path.read_text())
             key = next(key for key in REPORTS if key in data)
-            return cls(name, REPORTS[key], {name: data["summary"]} if key == "clips" else data["summary"])
+            summary = {name: data["summary"]} if key == "clips" else data["summary"]
+            # Means are told candidate by candidate.
+            return cls(name, REPORTS[key], {row: {**found, **found.get("means", {})} for row, found in summary.items()})
         except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
             raise DataError(f"{path} is not what evaluate --json writes; run it again with --json > {path}.") from error
 
@@ -188,11 +204,11 @@ def _table(summary: Mapping[str, Mapping[str, float | None]], columns: Mapping[s
 def _cell(key: str, value: float | None) -> str:
     if value is None:
         return "-"
-    if key in {"improved", "accuracy", "false_alarms"}:
+    if key in {"improved", "accuracy", "false_alarms", "clean_over_moire", "clean_over_restored"}:
         return f"{value:.0%}"
     if isinstance(value, int):
         return str(value)
-    return f"{value:.3f}" if key in {"ssim", "lpips", "auc"} else f"{value:.2f}"
+    return f"{value:.3f}" if key in {"ssim", "lpips", "auc", "calibration_error"} else f"{value:.2f}"
 
 
 def _training(preset: Preset, trained: Trained, history: str) -> str:

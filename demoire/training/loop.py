@@ -51,7 +51,12 @@ class Report:
 def learning_rate(preset: Preset, step: int, fraction: float) -> float:
     """Linear warm-up, then a cosine from the preset's rate to 1 % of it at ``fraction`` 1."""
     warm = min(1.0, (step + 1) / max(preset.warmup, 1))
-    return preset.learning_rate * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * min(fraction, 1.0))) / 2)
+    return preset.learning_rate * warm * cosine(fraction)
+
+
+def cosine(fraction: float) -> float:
+    """Falls from 1 to .01 while ``fraction`` goes from 0 to 1."""
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * min(fraction, 1.0))) / 2
 
 
 class Trainer:

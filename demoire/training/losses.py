@@ -57,6 +57,16 @@ def gate_loss(logits: Tensor, moire: Tensor, clean: Tensor) -> Tensor:
     return opening + closing
 
 
+def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:
+    """One minus the overlap of a mask's logits and the true mask, over the whole batch.
+
+    Milletari et al., V-Net (3DV 2016): cells that are sought count, however many others there are; 1 in both sums keeps
+    batches without any finite.
+    """
+    found = torch.sigmoid(logits)
+    return 1 - (2 * (found * mask).sum() + 1) / (found.sum() + mask.sum() + 1)
+
+
 def _weighted(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum() / weights.sum().clamp(min=1)
 

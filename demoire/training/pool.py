@@ -20,12 +20,14 @@ from demoire.simulate.capture import Captures, content_size, render
 from demoire.simulate.config import SimulatorConfig
 from demoire.simulate.resampled import ResampledConfig, draw_captures
 from demoire.training.content import ContentStore
-from demoire.training.textures import draw_texture
+from demoire.training.textures import draw_texture, draw_thing
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T", bound=np.generic)
 VALIDATION_SEED = 20_000_003
-TEXTURE_SHARE = 0.6
+TEXTURE_SHARE, THING_SHARE = 0.3, 0.3
+SHOWN_THING_SHARE = 0.1
+"""Shares of captures that must pass untouched, and of screens, that show nothing but a texture, or a thing with one."""
 
 
 def render_batch(
@@ -49,10 +51,13 @@ def render_batch(
 def draw_content(
     store: ContentStore, rng: np.random.Generator, kind: str, height: int, width: int
 ) -> NDArray[np.uint8]:
-    """A crop of the store; for captures that must pass untouched often a texture that could be taken for moire."""
-    if kind != "screen" and rng.random() < TEXTURE_SHARE:
+    """A crop of the store; for captures that must pass untouched often with a texture that could be taken for moire."""
+    drawn = rng.random()
+    if kind != "screen" and drawn < TEXTURE_SHARE:
         return draw_texture(rng, height, width)
-    return store.crop(rng, height, width)
+    crop = store.crop(rng, height, width)
+    with_thing = drawn < (SHOWN_THING_SHARE if kind == "screen" else TEXTURE_SHARE + THING_SHARE)
+    return draw_thing(rng, crop) if with_thing else crop
 
 
 def to_bytes(images: Tensor) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from demoire.models.detector import DetectorConfig
 from demoire.models.discriminator import DiscriminatorConfig
 from demoire.models.recurrent import RecurrentConfig
 from demoire.models.unet import UNetConfig
-from demoire.simulate.config import SimulatorConfig
+from demoire.simulate.config import UNMASKED, SimulatorConfig
 from demoire.simulate.sequence import SequenceConfig
 from demoire.training.adversarial import Adversarial
 from demoire.training.remembering import Remembering
@@ -70,11 +70,14 @@ class Preset:
     )
 
 
+_REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4)
+"""With photos that were reduced without a filter, and a target that is less sharpened than they are."""
+
 PRESETS: Mapping[str, Preset] = {
     "cnn": Preset(),
     "cnn-grids": Preset(
         model_id="cnn-grids",
-        simulator=SimulatorConfig(resampled_share=0.55, target_sharpening=0.4),
+        simulator=_REDUCED_TOO,
         begins_with="cnn",
         steps=7_000,
         crop=256,
@@ -93,7 +96,8 @@ PRESETS: Mapping[str, Preset] = {
         model_id="gan",
         family="gan",
         adversarial=Adversarial(),
-        begins_with="cnn",
+        simulator=_REDUCED_TOO,
+        begins_with="cnn-grids",
         steps=4_000,
         crop=192,
         learning_rate=2e-4,
@@ -143,6 +147,7 @@ PRESETS: Mapping[str, Preset] = {
         family="discriminator",
         architecture="discriminator",
         network=DiscriminatorConfig(),
+        simulator=_REDUCED_TOO,
         task=Judging(),
         part="discriminator.",
         trained_with="gan",
@@ -160,10 +165,10 @@ PRESETS: Mapping[str, Preset] = {
         family="detector",
         architecture="detector",
         network=DetectorConfig(),
-        # The target as sharp as the capture: what sharpening adds to edges is no moire.
-        simulator=SimulatorConfig(resampled_share=0.55),
+        # The very photo without moire: else edges, saturated reds and noise would be taken for signs of it.
+        simulator=SimulatorConfig(photo_share=0.12, resampled_share=0.65, target=UNMASKED),
         task=Detecting(),
-        begins_with="cnn",
+        begins_with="cnn-grids",
         steps=12_000,
         crop=256,
         batch=8,

@@ -19,7 +19,7 @@ from demoire.simulate.config import SimulatorConfig
 from demoire.training.calibration import calibrate, calibrate_discriminator
 from demoire.training.content import ContentStore
 from demoire.training.labels import add_bands, amplitude_label, from_rms, visible
-from demoire.training.losses import LOSSES, gate_loss
+from demoire.training.losses import LOSSES, dice_loss, gate_loss
 
 GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is calibrated against."""
@@ -113,10 +113,10 @@ class Restoring:
 class Detecting:
     """Where there is moire, how strong, and whether at all.
 
-    A quarter of each batch shows its targets, which have none; another quarter targets with bands of known strength.
+    A quarter of each batch shows its targets, which have none; an eighth targets with bands of known strength.
     """
 
-    loss_name: str = "cross entropy of mask and verdict, L1 of log amplitude"
+    loss_name: str = "cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude"
     figure: str = "mask IoU"
     labels: bool = True
     restores: bool = False
@@ -127,12 +127,12 @@ class Detecting:
         calibrate(model, store, simulator)
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
-        """Cross entropy of mask and verdict, and the absolute difference of the amplitudes' logarithms."""
+        """Cross entropy of mask and verdict, Dice of the mask, and the difference of the amplitudes' logarithms."""
         assert isinstance(model, Detector)
         image, amplitude = self._varied(moire, clean)
         maps, features = model(image)
         mask = visible(amplitude).float()
-        masking = F.binary_cross_entropy_with_logits(maps[:, 1:].float(), mask)
+        masking = F.binary_cross_entropy_with_logits(maps[:, 1:].float(), mask) + dice_loss(maps[:, 1:].float(), mask)
         steps = 255 / AMPLITUDE_UNIT
         measuring = (torch.log1p(maps[:, :1].float() * 2) - torch.log1p(amplitude * steps * 2)).abs()
         # Were all cells to count alike, none would be a good guess everywhere.
@@ -142,8 +142,8 @@ class Detecting:
 
     def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         """What is shown, and the amplitude of its moire."""
-        quarter = len(moire) // 4
-        plain, bare, rest = clean[:quarter], clean[quarter : 2 * quarter], slice(2 * quarter, None)
+        quarter, eighth = len(moire) // 4, -(-len(moire) // 8)
+        plain, bare, rest = clean[:quarter], clean[quarter : quarter + eighth], slice(quarter + eighth, None)
         seed = int(torch.randint(2**31, (1,)))
         banded = add_bands(bare, torch.Generator().manual_seed(seed))
         image = torch.cat([plain, (banded * 255).round() / 255, moire[rest]])

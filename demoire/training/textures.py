@@ -18,6 +18,28 @@ def draw_texture(rng: np.random.Generator, height: int, width: int) -> NDArray[n
     return np.pad(_colour(rng, plane), ((0, height - tall), (0, width - wide), (0, 0)), mode="symmetric")
 
 
+def draw_thing(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) with a thing in it that is covered by a texture, as clothes, curtains and fences are.
+
+    The texture ends at the outline of the thing; a display's grid would go on.
+    """
+    height, width = picture.shape[:2]
+    texture, covered = draw_texture(rng, height, width), _outline(rng, height, width)[..., None]
+    return np.asarray((texture * covered + picture * (1 - covered)).round(), dtype=np.uint8)
+
+
+def _outline(rng: np.random.Generator, height: int, width: int) -> Plane:
+    """Which share of each pixel lies within a random shape: a polygon of 3 to 7 sides that may be bent."""
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    y, x = y - rng.uniform(0.1, 0.9) * height, x - rng.uniform(0.1, 0.9) * width
+    sides = int(rng.integers(3, 8))
+    angles = 2 * math.pi * (np.arange(sides) + rng.uniform(0, 1) + rng.uniform(-0.3, 0.3, sides)) / sides
+    reach = rng.uniform(0.15, 0.55, sides) * min(height, width)
+    inside = np.min([r - x * math.cos(a) - y * math.sin(a) for a, r in zip(angles, reach, strict=True)], axis=0)
+    bend = rng.uniform(0, 0.08) * min(height, width)
+    return np.asarray(np.clip(inside + bend * _smooth(rng, height, width, 80) + 0.5, 0, 1))
+
+
 def _lattice(rng: np.random.Generator, height: int, width: int) -> Plane:
     """A random motif repeated on a random lattice that is bent a little; periods of 3 to 26 px, log-uniform."""
     angle, skew = rng.uniform(0, math.pi), rng.choice((math.pi / 2, math.pi / 3, rng.uniform(0.9, 2.2)))
