@@ -11,6 +11,7 @@ from torch import Tensor
 
 from demoire.catalog import RESTORING, WEIGHTS, load_catalog
 from demoire.cli import main
+from demoire.detect import FULL_STRENGTH, detect
 from demoire.images import Picture, decode
 from demoire.loading import load_model
 from demoire.models.detector import Detector
@@ -124,3 +125,33 @@ def test_a_real_photo_through_the_command_line(tmp_path: Path, capsys: pytest.Ca
     difference = np.abs(after.pixels.astype(int) - before.pixels)
     assert 0.2 < difference.mean() < 12
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def banded(amplitude: float, period: float, share: float) -> Picture:
+    """Flat grey with grain of 1/255; ``share`` of it, on the left, has a sine of this amplitude (1/255) and period."""
+    side = 512
+    x, y = np.meshgrid(np.arange(side), np.arange(side))
+    wave = amplitude * np.sin(2 * np.pi * (0.8 * x + 0.6 * y) / period) * (x < share * side)
+    grain = np.random.default_rng(1).normal(0, 1, (side, side))
+    grey = np.clip(128 + wave + grain, 0, 255).round().astype(np.uint8)
+    return Picture(np.repeat(grey[..., None], 3, 2))
+
+
+@pytest.mark.parametrize("period", [10, 20, 40])
+@pytest.mark.parametrize("amplitude", [10, 24])
+def test_the_detector_measures_bands_of_known_strength_and_area(amplitude: float, period: float) -> None:
+    found = detect(banded(amplitude, period, 0.5))
+    assert found.found
+    assert found.strength * FULL_STRENGTH == pytest.approx(amplitude, rel=0.15)
+    assert found.area == pytest.approx(0.5, rel=0.15)
+
+
+def test_the_detector_finds_nothing_where_there_is_nothing() -> None:
+    found = detect(banded(0, 20, 0.5))
+    assert not found.found
+    assert found.area < 0.01
+
+
+@pytest.mark.parametrize(("name", "moire"), [("sheet.jpg", True), ("ticket.jpg", True), ("clean.jpg", False)])
+def test_the_detector_tells_photos_with_moire(name: str, moire: bool) -> None:
+    assert detect(decode(PHOTOS / name)).found == moire

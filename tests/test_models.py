@@ -74,3 +74,18 @@ def test_names_are_checked_and_the_nearest_is_named() -> None:
 def test_lists_of_a_configuration_file_stand_for_tuples() -> None:
     fields = {name: list(value) if isinstance(value, tuple) else value for name, value in SMALL.items()}
     assert build_model("unet", **fields).config == UNetConfig(**SMALL)
+
+
+def test_a_shallower_network_begins_with_the_blocks_that_it_has() -> None:
+    deep, shallow = (
+        UNet(UNetConfig(channels=(4, 6, 8), encoder_blocks=(0, 1, below), decoder_blocks=(1, level), context_blocks=1))
+        for below, level in ((2, 1), (1, 0))
+    )
+    shallow.begin_with(deep.state_dict())
+    own, trained = shallow.state_dict(), deep.state_dict()
+    assert own.keys() < trained.keys()
+    assert all(torch.equal(own[name], trained[name]) for name in own)
+    with pytest.raises(RuntimeError, match="Missing"):
+        deep.begin_with(own)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        UNet(UNetConfig(channels=(4, 6, 10), encoder_blocks=(0, 1, 1), decoder_blocks=(1, 0))).begin_with(trained)

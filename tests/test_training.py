@@ -20,6 +20,7 @@ from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
 from demoire.training.content import Entry
 from demoire.training.export import Touches, load_runs, measure_halo, read_photo, write_model
+from demoire.training.leaves import draw_leaves
 from demoire.training.loop import Precision, Trainer, TrainOptions, learning_rate
 from demoire.training.losses import LOSSES, gate_loss
 from demoire.training.pool import CapturePool, PoolConfig, fill_pool
@@ -297,6 +298,18 @@ def test_a_thing_covers_a_part_of_a_picture_with_its_texture() -> None:
         shares.append(float((first != picture).any(2).mean()))
     assert 0.1 < np.mean(shares) < 0.8
     assert max(shares) < 1
+
+
+def test_leaves_are_of_all_sizes_and_cover_a_part() -> None:
+    picture = np.full((90, 130, 3), 90, np.uint8)
+    shares = []
+    for seed in range(12):
+        first, again = (draw_leaves(np.random.default_rng(seed), picture) for _ in range(2))
+        assert np.array_equal(first, again)
+        assert first.shape == picture.shape and first.dtype == np.uint8
+        shares.append(float((first != picture).any(2).mean()))
+    assert min(shares) > 0.05 and max(shares) <= 1
+    assert max(shares) - min(shares) > 0.3
 
 
 def test_bench_compares_rendering_with_training(content: Path, capsys, monkeypatch) -> None:

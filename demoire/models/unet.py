@@ -1,6 +1,6 @@
 """A multi-scale residual CNN that predicts what to add to a moire image."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -104,6 +104,15 @@ class UNet(nn.Module):
         for last in (self.gate, self.head):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def begin_with(self, trained: Mapping[str, Tensor]) -> None:
+        """Takes the weights of a trained ``UNet`` of the same widths; of a deeper one those of the blocks it has, too.
+
+        Raises:
+            RuntimeError: the widths differ, or it is shallower.
+        """
+        own = self.state_dict()
+        self.load_state_dict({name: value for name, value in trained.items() if name in own})
 
     @property
     def needs(self) -> Needs:

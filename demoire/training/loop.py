@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from demoire.errors import DataError
 from demoire.models import build_model
 from demoire.models.detector import Detector
+from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
@@ -94,7 +95,7 @@ class Trainer:
 
     def _begin(self, weights: dict[str, Tensor]) -> None:
         """Starts from these weights; raises RuntimeError where they do not fit."""
-        if isinstance(self.model, Detector) and "verdict.weight" not in weights:
+        if isinstance(self.model, UNet) or (isinstance(self.model, Detector) and "verdict.weight" not in weights):
             self.model.begin_with(weights)
         else:
             self.model.load_state_dict(weights)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, TypeVarTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from demoire.errors import DataError
@@ -20,14 +21,17 @@ from demoire.simulate.capture import Captures, content_size, render
 from demoire.simulate.config import SimulatorConfig
 from demoire.simulate.resampled import ResampledConfig, draw_captures
 from demoire.training.content import ContentStore
+from demoire.training.leaves import draw_leaves
 from demoire.training.textures import draw_texture, draw_thing
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T", bound=np.generic)
 VALIDATION_SEED = 20_000_003
-TEXTURE_SHARE, THING_SHARE = 0.3, 0.3
-SHOWN_THING_SHARE = 0.1
-"""Shares of captures that must pass untouched, and of screens, that show nothing but a texture, or a thing with one."""
+TEXTURE_SHARE, THING_SHARE = 0.4, 0.3
+SHOWN_THING_SHARE, REDUCED_SHARE, STREWN_SHARE = 0.1, 0.35, 0.15
+LARGEST_REDUCED = 2400
+"""Shares of captures that must pass untouched, and of screens, that show nothing but a texture, or a thing with one; of
+content that is reduced first or strewn with leaves, and the side in pixels of the largest crop to reduce."""
 
 
 def render_batch(
@@ -55,9 +59,21 @@ def draw_content(
     drawn = rng.random()
     if kind != "screen" and drawn < TEXTURE_SHARE:
         return draw_texture(rng, height, width)
-    crop = store.crop(rng, height, width)
+    crop = _draw_crop(store, rng, height, width)
+    if rng.random() < STREWN_SHARE:
+        crop = draw_leaves(rng, crop)
     with_thing = drawn < (SHOWN_THING_SHARE if kind == "screen" else TEXTURE_SHARE + THING_SHARE)
     return draw_thing(rng, crop) if with_thing else crop
+
+
+def _draw_crop(store: ContentStore, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    """A crop; many are reduced by up to 3 first: foliage, fur and water of sharp photos are dense and irregular."""
+    largest = min(3.0, LARGEST_REDUCED / max(height, width))
+    if rng.random() >= REDUCED_SHARE or largest <= 1:
+        return store.crop(rng, height, width)
+    factor = rng.uniform(1, largest)
+    crop = Image.fromarray(store.crop(rng, round(height * factor), round(width * factor)))
+    return np.array(crop.resize((width, height), Image.Resampling.LANCZOS))
 
 
 def to_bytes(images: Tensor) -> NDArray[np.uint8]:
