@@ -11,7 +11,7 @@ from demoire.models.detector import Detector
 from demoire.models.discriminator import Discriminator
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.content import ContentStore
-from demoire.training.labels import from_rms, visible
+from demoire.training.labels import from_rms, plain, visible
 from demoire.training.losses import OWN_TARGET
 from demoire.training.pool import VALIDATION_SEED, render_batch
 from demoire.training.textures import draw_texture
@@ -60,9 +60,10 @@ def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, 
     for number in range(captures):
         seed = (VALIDATION_SEED, 2, number)
         capture = render_batch(store, simulator, seed, 1, SIDE, torch.device("cpu"), labels=True)
-        share = float(visible(from_rms(capture.amplitude)).float().mean())
-        if share == 0 or share > POSITIVE_SHARE:
-            add(capture.moire, share > 0)
+        amplitude = from_rms(capture.amplitude)
+        positive_share = float(plain(amplitude).float().mean())
+        if positive_share > POSITIVE_SHARE or not visible(amplitude).any():
+            add(capture.moire, positive_share > 0)
         rng = np.random.default_rng((*seed, 1))
         add(_tensor(store.crop(rng, SIDE, SIDE)), False)
         if number % 2:

@@ -38,6 +38,11 @@ def visible(amplitude: Tensor) -> Tensor:
     return amplitude > VISIBLE * PEAK
 
 
+def plain(amplitude: Tensor) -> Tensor:
+    """Where an amplitude is plain to see, twice as strong as what just shows: bool, same shape."""
+    return amplitude > 2 * VISIBLE * PEAK
+
+
 def add_bands(clean: Tensor, generator: torch.Generator) -> Tensor:
     """Sines of random period (6-90 px), direction, colour and amplitude (up to 40/255) over a random half-plane."""
     count, _, height, width = clean.shape

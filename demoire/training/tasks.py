@@ -18,14 +18,15 @@ from demoire.simulate.capture import Captures
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.calibration import calibrate, calibrate_discriminator
 from demoire.training.content import ContentStore
-from demoire.training.labels import add_bands, amplitude_label, from_rms, visible
+from demoire.training.labels import add_bands, amplitude_label, from_rms, plain, visible
 from demoire.training.losses import LOSSES, dice_loss, gate_loss
 
 GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is calibrated against."""
 
 SOME, NONE = 0.02, 0.001
-"""Share of a window above which it counts as a positive, and below which as a negative, of the verdict."""
+"""Share of a window above which moire must be plain (``labels.plain``) for a positive of the verdict, and below which it
+must be visible for a negative; in between either answer will do."""
 
 LEAST_ERROR = 1e-12
 """Where no picture of a set has any moire, the error before is none; the figure stays finite."""
@@ -113,7 +114,7 @@ class Restoring:
 class Detecting:
     """Where there is moire, how strong, and whether at all.
 
-    A quarter of each batch shows its targets, which have none; an eighth targets with bands of known strength.
+    A quarter of each batch shows its targets, which have none; another quarter targets with bands of known strength.
     """
 
     loss_name: str = "cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude"
@@ -138,25 +139,25 @@ class Detecting:
         # Were all cells to count alike, none would be a good guess everywhere.
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
-        return masking + measuring + self._verdict_loss(model, features, mask)
+        return masking + measuring + self._verdict_loss(model, features, mask, plain(amplitude).float())
 
     def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         """What is shown, and the amplitude of its moire."""
-        quarter, eighth = len(moire) // 4, -(-len(moire) // 8)
-        plain, bare, rest = clean[:quarter], clean[quarter : quarter + eighth], slice(quarter + eighth, None)
+        quarter = len(moire) // 4
+        alone, bare, rest = clean[:quarter], clean[quarter : 2 * quarter], slice(2 * quarter, None)
         seed = int(torch.randint(2**31, (1,)))
         banded = add_bands(bare, torch.Generator().manual_seed(seed))
-        image = torch.cat([plain, (banded * 255).round() / 255, moire[rest]])
-        known = amplitude_label(torch.cat([plain, banded]), torch.cat([plain, bare]), least=0.0)
+        image = torch.cat([alone, (banded * 255).round() / 255, moire[rest]])
+        known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
         return image, torch.cat([known, amplitude_label(moire[rest], clean[rest])])
 
     @staticmethod
-    def _verdict_loss(model: Detector, features: Tensor, mask: Tensor) -> Tensor:
+    def _verdict_loss(model: Detector, features: Tensor, mask: Tensor, strong: Tensor) -> Tensor:
         logits = model.judge(features)
-        coarse = F.adaptive_avg_pool2d(mask, (features.shape[-2], features.shape[-1]))
-        share = model.windows(coarse)[:, 0]
-        weight = ((share > SOME) | (share < NONE)).float()
-        each = F.binary_cross_entropy_with_logits(logits, (share > SOME).float(), reduction="none")
+        coarse = F.adaptive_avg_pool2d(torch.cat([mask, strong], 1), (features.shape[-2], features.shape[-1]))
+        shown, positive = model.windows(coarse)[:, 0], model.windows(coarse)[:, 1] > SOME
+        weight = (positive | (shown < NONE)).float()
+        each = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="none")
         return (each * weight).sum() / weight.sum().clamp(min=1)
 
     @torch.no_grad()
