@@ -25,8 +25,8 @@ GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is calibrated against."""
 
 SOME, NONE = 0.02, 0.001
-"""Share of a window above which moire must be plain (``labels.plain``) for a positive of the verdict, and below which it
-must be visible for a negative; in between either answer will do."""
+"""Share of a window above which moire must be plain (``labels.plain``) for a positive of the verdict, and below which
+it must be visible for a negative; in between either answer will do."""
 
 LEAST_ERROR = 1e-12
 """Where no picture of a set has any moire, the error before is none; the figure stays finite."""
