@@ -120,15 +120,39 @@ def test_fakes_are_of_several_kinds(features: Path) -> None:
 
 def test_phases_move_the_networks_they_should(content: Path, features: Path, tmp_path: Path) -> None:
     trainer = AdversarialTrainer(small_preset(warm_up=0.0, finish=0.5), options(content, tmp_path, features))
-    states = []
+    states, rates = [], []
     for step in range(10):
         trainer.step()
+        rates.append(trainer._opponent.optimizer.param_groups[0]["lr"])
         trainer.progress = replace(trainer.progress, step=step + 1)
         networks = (trainer.model, trainer._opponent.network)
         states.append([torch.cat([p.detach().flatten() for p in network.parameters()]).clone() for network in networks])
     assert not torch.equal(states[3][0], states[4][0])
     assert torch.equal(states[4][0], states[9][0])
     assert not torch.equal(states[4][1], states[9][1])
+    finishing = trainer._settings_of_game.finish_rate
+    assert rates[5] == pytest.approx(finishing)
+    assert rates[4] < rates[5] > rates[7] > rates[9] > 0.01 * finishing
+
+
+def test_features_are_taken_of_pictures_with_moire_alone(features: Path) -> None:
+    opponent = Opponent(
+        Adversarial(discriminator=SMALL, perceptual_weight=1.0, perceptual_pictures=1),
+        build_model("unet", **vars(NETWORK)),
+        features,
+        1e-3,
+        torch.device("cpu"),
+    )
+    torch.manual_seed(3)
+    clean = torch.rand(4, 3, 32, 32)
+    restored = (clean + 0.1).clamp(0, 1)
+    assert opponent.generator_loss(restored, clean, clean, opposed=False) == 0
+    one, all_ = clean.clone(), clean + 0.05
+    one[2] += 0.05
+    of_one, of_all = (opponent.generator_loss(restored, moire, clean, opposed=False) for moire in (one, all_))
+    # Each picture counts alike, however many are looked at.
+    assert of_one == pytest.approx(float(of_all) / 4, rel=0.3)
+    assert of_one > 0
 
 
 def test_interrupted_training_ends_at_the_same_weights(content: Path, features: Path, tmp_path: Path) -> None:

@@ -184,9 +184,9 @@ PRESETS: Mapping[str, Preset] = {
         architecture="detector",
         network=DetectorConfig(),
         # The very photo without moire: else edges, saturated reds and noise would be taken for signs of it.
-        simulator=SimulatorConfig(photo_share=0.25, resampled_share=0.65, target=UNMASKED),
+        simulator=SimulatorConfig(photo_share=0.25, resampled_share=0.3, target=UNMASKED),
         task=Detecting(),
-        begins_with="cnn-grids",
+        begins_with="cnn",
         steps=12_000,
         crop=256,
         batch=8,
