@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from demoire.models.base import Needs
 
+SMALL = 10.0
+"""What bands and fine detail are multiplied by: they are a tenth as strong as the picture, and would be learnt last."""
+
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
@@ -40,7 +43,7 @@ class Discriminator(nn.Module):
         super().__init__()
         self.config = config
         channels = config.channels
-        self.stem = nn.Conv2d(24, channels[0], 3, padding=1)
+        self.stem = nn.Conv2d(36, channels[0], 3, padding=1)
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(channels))
         self.levels = nn.ModuleList(nn.Conv2d(c, c, 3, padding=1) for c in channels[1:])
         # Fully connected, at each position on its own.
@@ -61,7 +64,9 @@ class Discriminator(nn.Module):
         Args:
             candidate, moire: (N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``.
         """
-        feature = F.pixel_unshuffle(torch.cat([candidate, candidate - moire], 1), 2)
+        fine = candidate - F.avg_pool2d(candidate, 3, 1, 1, count_include_pad=False)
+        views = [2 * candidate - 1, SMALL * (candidate - moire), SMALL * fine]
+        feature = F.pixel_unshuffle(torch.cat(views, 1), 2)
         feature = F.leaky_relu(self.stem(feature), 0.2)
         for down, level in zip(self.downs, self.levels, strict=True):
             feature = F.leaky_relu(down(feature), 0.2)

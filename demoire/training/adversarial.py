@@ -56,6 +56,7 @@ class Adversarial:
             the averaged generator, so that its number means something for the generator that is exported; and the
             learning rate of that, which falls as a cosine.
         gradient_penalty, penalty_every: weight of R1 (Mescheder et al., ICML 2018), and the steps from one to the next.
+            Moire is faint: at a weight of 1 telling it costs more than it gains.
         rate: the discriminator's learning rate over the generator's.
     """
 
@@ -67,8 +68,8 @@ class Adversarial:
     perceptual_pictures: int = 2
     warm_up: float = 0.08
     finish: float = 0.25
-    finish_rate: float = 1e-3
-    gradient_penalty: float = 1.0
+    finish_rate: float = 1.5e-4
+    gradient_penalty: float = 0.02
     penalty_every: int = 8
     rate: float = 1.0
 
@@ -121,15 +122,17 @@ class Opponent:
             self.network.requires_grad_(True)
         return loss
 
-    def learn(self, fakes: Tensor, moire: Tensor, clean: Tensor, step: int, game: str, rate: float) -> None:
-        """One step of the discriminator's optimiser.
+    def learn(
+        self, fakes: Tensor, moire: Tensor, clean: Tensor, step: int, game: str, rate: float, alone: bool = False
+    ) -> None:
+        """One step of the discriminator's optimiser; ``alone``: nobody learns from its gradients, so none is penalised.
 
         Raises:
             DataError: the loss is not finite.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate * self.settings.rate
-        penalised = step % self.settings.penalty_every == 0 and self.settings.gradient_penalty > 0
+        penalised = not alone and step % self.settings.penalty_every == 0 and self.settings.gradient_penalty > 0
         shown = clean.detach().requires_grad_(penalised)
         real, fake = self.network(shown, moire), self.network(fakes.detach(), moire)
         loss = _mean(GAMES[game](real, fake)[0], _with_moire(moire, clean))

@@ -61,7 +61,7 @@ class AdversarialTrainer(Trainer):
                 restored = self.average(moire)
             fakes = self._opponent.fakes(restored, self.average, moire, clean, step)
             finishing = settings.finish_rate * cosine(1 - (1 - fraction) / settings.finish)
-            self._opponent.learn(fakes, moire, clean, step, "plain", finishing)
+            self._opponent.learn(fakes, moire, clean, step, "plain", finishing, alone=True)
             return self._opponent.loss
         self.model.train()
         with computing(self.precision, self.device):

@@ -125,7 +125,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
         limits=(
             "Fine texture may be invented where moire covered it; judge text and faces beside the original.",
-            "Wide rings (100 px and more) over light areas are only partly removed.",
+            "Wide coloured rings (30 px and more) over light areas are only partly removed, less than by `cnn`.",
         ),
     ),
     "rnn": Preset(
