@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -288,26 +289,25 @@ def test_textures_repeat_by_seed_and_fill_any_size() -> None:
         assert first.std() > 1
 
 
-def test_a_thing_covers_a_part_of_a_picture_with_its_texture() -> None:
-    picture = np.full((120, 150, 3), 77, np.uint8)
+def covered_shares(draw: Callable[..., np.ndarray], picture: np.ndarray) -> list[float]:
+    """How much of a picture of one tone is drawn over, by seed; the same again by the same seed."""
     shares = []
     for seed in range(12):
-        first, again = (draw_thing(np.random.default_rng(seed), picture) for _ in range(2))
+        first, again = (draw(np.random.default_rng(seed), picture) for _ in range(2))
         assert np.array_equal(first, again)
         assert first.shape == picture.shape and first.dtype == np.uint8
         shares.append(float((first != picture).any(2).mean()))
+    return shares
+
+
+def test_a_thing_covers_a_part_of_a_picture_with_its_texture() -> None:
+    shares = covered_shares(draw_thing, np.full((120, 150, 3), 77, np.uint8))
     assert 0.1 < np.mean(shares) < 0.8
     assert max(shares) < 1
 
 
 def test_leaves_are_of_all_sizes_and_cover_a_part() -> None:
-    picture = np.full((90, 130, 3), 90, np.uint8)
-    shares = []
-    for seed in range(12):
-        first, again = (draw_leaves(np.random.default_rng(seed), picture) for _ in range(2))
-        assert np.array_equal(first, again)
-        assert first.shape == picture.shape and first.dtype == np.uint8
-        shares.append(float((first != picture).any(2).mean()))
+    shares = covered_shares(draw_leaves, np.full((90, 130, 3), 90, np.uint8))
     assert min(shares) > 0.05 and max(shares) <= 1
     assert max(shares) - min(shares) > 0.3
 

@@ -91,13 +91,11 @@ def _score_pairs(args: argparse.Namespace) -> None:
     metrics = dict(METRICS)
     if (features := _features(args.perceptual)) is not None:
         metrics["lpips"] = lpips_metric(features)
-    if not args.json:
-        print(table.line(table.PAIR_HEAD))
+    table.say(args, table.line(table.PAIR_HEAD))
     scores = []
     for score in compare(pairs, candidates, metrics):
         scores.append(score)
-        if not args.json:
-            print("\n".join(table.pair_lines(score)), flush=True)
+        table.say(args, "\n".join(table.pair_lines(score)))
     summary = summaries(scores, [candidate.name for candidate in candidates])
     if args.json:
         print(json.dumps(table.pairs_json(scores, summary), indent=1))
@@ -112,13 +110,11 @@ def _score_clean(args: argparse.Namespace) -> None:
     if args.outputs:
         raise DataError("--outputs needs ground truth: give --pairs instead of --clean.")
     candidates = _checked(_models_and_baselines(args))
-    if not args.json:
-        print(table.line(table.CLEAN_HEAD))
+    table.say(args, table.line(table.CLEAN_HEAD))
     scores = {}
     for path, changes in compare_clean(spread(list_pictures(args.clean), args.limit), candidates):
         scores[path.name] = changes
-        if not args.json:
-            print("\n".join(table.clean_lines(path.name, changes)), flush=True)
+        table.say(args, "\n".join(table.clean_lines(path.name, changes)))
     summary = summarise_clean(list(scores.values()))
     if args.json:
         print(json.dumps(table.clean_json(scores, summary), indent=1))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from demoire.cli.evaluation_table import say
 from demoire.errors import DataError, OutputError
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def run(args: argparse.Namespace) -> int:
         scores.append(score_case(case, restored))
         if args.keep:
             _keep(args.keep, number, {"moire": case.moire, "clean": case.clean, **restored})
-        if not args.json:
-            print(f"page {number:3d} {_errors(scores[-1])}", flush=True)
+        say(args, f"page {number:3d} {_errors(scores[-1])}")
     _print_summary(scores, as_json=args.json)
     return 0
 

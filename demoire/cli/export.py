@@ -1,6 +1,7 @@
 """``export``: makes a model folder from a training."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from demoire.catalog import WEIGHTS
@@ -83,8 +84,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _touches(args: argparse.Namespace) -> Touches:
+    touches = Touches(args.gate_shift, args.gain, args.gate_scale)
     if args.keep is None:
-        return Touches(args.gate_shift, args.gain, args.gate_scale)
+        return touches
     path, share = args.keep
     try:
         kept = float(share)
@@ -92,7 +94,7 @@ def _touches(args: argparse.Namespace) -> Touches:
         kept = -1.0
     if not 0 <= kept <= 1:
         raise DataError(f"--keep takes FILE SHARE with a share of 0 to 1, not '{share}'.")
-    return Touches(args.gate_shift, args.gain, args.gate_scale, Path(path), kept)
+    return replace(touches, earlier=Path(path), kept=kept)
 
 
 def _content(folder: Path | None, trained: Trained) -> list[Entry]:

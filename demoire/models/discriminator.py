@@ -64,8 +64,7 @@ class Discriminator(nn.Module):
         Args:
             candidate, moire: (N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``.
         """
-        fine = candidate - F.avg_pool2d(candidate, 3, 1, 1, count_include_pad=False)
-        views = [2 * candidate - 1, SMALL * (candidate - moire), SMALL * fine]
+        views = [2 * candidate - 1, SMALL * (candidate - moire), SMALL * fine_detail(candidate)]
         feature = F.pixel_unshuffle(torch.cat(views, 1), 2)
         feature = F.leaky_relu(self.stem(feature), 0.2)
         for down, level in zip(self.downs, self.levels, strict=True):
@@ -73,6 +72,11 @@ class Discriminator(nn.Module):
             feature = feature + F.leaky_relu(level(feature), 0.2)
         logits: Tensor = self.verdict(F.leaky_relu(self.hidden(feature), 0.2)).float()
         return logits * self.calibration[0] + self.calibration[1]
+
+
+def fine_detail(pictures: Tensor) -> Tensor:
+    """What means over 3x3 pixels do not have, (N, C, H, W)."""
+    return pictures - F.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)
 
 
 def probability(logits: Tensor) -> Tensor:

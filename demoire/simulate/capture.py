@@ -174,7 +174,8 @@ class Shot:
 
     Attributes:
         photo, target: (N, 3, *size) sRGB in [0, 1].
-        light, plain: exposed light on the sensor, and that of displays without visible pixels.
+        light: exposed light on the sensor.
+        plain: light of displays without visible pixels, not exposed yet: few want it.
     """
 
     photo: Tensor
@@ -194,7 +195,7 @@ def shoot(
     plain, mask, target = _display_light(content, parameters, sensor_size(size, shared.reduction))
     light, target = _expose(plain * mask, parameters), _expose(target, parameters).clamp(0, 1)
     photo = _take(light, parameters, shared, size)
-    return Shot(photo, _develop(target, parameters, shared, size, capture=False), light, _expose(plain, parameters))
+    return Shot(photo, _develop(target, parameters, shared, size, capture=False), light, plain)
 
 
 def _take(
@@ -241,14 +242,15 @@ def render(
         shot = shoot(content[touched], chosen, shared, size)
         moire[touched], clean[touched] = delivery.compress(shot.photo, jpegs), shot.target
         unmasked = [number for number, p in enumerate(chosen) if p.target == UNMASKED]
-        if unmasked:
-            plain = delivery.compress(_take(shot.plain, chosen, shared, size), jpegs)
-            clean[[touched[number] for number in unmasked]] = plain[unmasked]
+        plain = _expose(shot.plain, chosen) if unmasked or labels else None
+        if plain is not None and unmasked:
+            without = delivery.compress(_take(plain, chosen, shared, size), jpegs)
+            clean[[touched[number] for number in unmasked]] = without[unmasked]
         for i in touched:
             if parameters[i].kind == "photo":
                 clean[i] = moire[i]
-        if labels:
-            with_mask, without = (_take(light, chosen, shared, size, noisy=False) for light in (shot.light, shot.plain))
+        if plain is not None and labels:
+            with_mask, without = (_take(light, chosen, shared, size, noisy=False) for light in (shot.light, plain))
             amplitude[touched] = local_rms(with_mask - without)
     if rest:
         chosen = [parameters[i] for i in rest]

@@ -197,11 +197,12 @@ def _shoot(content: Tensor, parameters: SequenceParameters, size: tuple[int, int
     """Photos before compression and their targets, so many at a time as fit into a moderate amount of memory."""
     height, width = sensor_size(size, parameters.delivery.reduction)
     several = max(1, _AT_ONCE // (height * width))
-    parts = [
-        shoot(content, parameters.frames[first : first + several], parameters.delivery, size)
-        for first in range(0, len(parameters.frames), several)
-    ]
-    return torch.cat([part.photo for part in parts]), torch.cat([part.target for part in parts])
+    photos, targets = [], []
+    for first in range(0, len(parameters.frames), several):
+        shot = shoot(content, parameters.frames[first : first + several], parameters.delivery, size)
+        photos.append(shot.photo)
+        targets.append(shot.target)
+    return torch.cat(photos), torch.cat(targets)
 
 
 def _homographies(parameters: SequenceParameters, size: tuple[int, int], content: torch.Size) -> Tensor:

@@ -1,10 +1,10 @@
 """The training loop of a generator against a discriminator."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from demoire.errors import DataError
+from demoire.models.discriminator import fine_detail
 from demoire.training import checkpoint
 from demoire.training.adversarial import Opponent
 from demoire.training.loop import Trainer, computing, cosine
@@ -113,10 +113,6 @@ class AdversarialTrainer(Trainer):
         """Fine detail of the averaged generator's results over that of the targets, on the validation set."""
         own = true = 0.0
         for pair in self._validation or ():
-            own += float(_fine(self.average(pair.moire).clamp(0, 1)))
-            true += float(_fine(pair.clean))
+            own += float(fine_detail(self.average(pair.moire).clamp(0, 1)).abs().mean())
+            true += float(fine_detail(pair.clean).abs().mean())
         return own / max(true, 1e-9)
-
-
-def _fine(pictures: Tensor) -> Tensor:
-    return (pictures - F.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)).abs().mean()

@@ -18,6 +18,7 @@ from demoire.training.textures import draw_texture
 
 SIDE = 512
 POSITIVE_SHARE = 0.02
+"""How much of a picture, or a window, must have plain moire (``labels.plain``) to be a positive of the verdict."""
 
 
 def platt_scaling(logits: Tensor, positive: Tensor) -> tuple[float, float]:

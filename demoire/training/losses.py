@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from demoire.models.discriminator import fine_detail
+
 SCALES = (1, 2, 4, 8, 16)
 OWN_TARGET = 1 / 255
 BANDS_SHOW, GRIDS_SHOW = 1.5 / 255, 5 / 255
@@ -50,7 +52,7 @@ def gate_loss(logits: Tensor, moire: Tensor, clean: Tensor) -> Tensor:
     bands, grids = (F.avg_pool2d(difference, p).abs().mean(1, keepdim=True) for p in (4, 2))
     shows = (F.adaptive_avg_pool2d(bands, size) > BANDS_SHOW) | (F.adaptive_avg_pool2d(grids, size) > GRIDS_SHOW)
     own_target = difference.abs().amax((1, 2, 3), keepdim=True) < OWN_TARGET
-    fine = (moire - F.avg_pool2d(moire, 3, 1, 1, count_include_pad=False)).abs().mean(1, keepdim=True)
+    fine = fine_detail(moire).abs().mean(1, keepdim=True)
     harm = (F.adaptive_avg_pool2d(fine, size) / FULL_HARM).clamp(max=1) * own_target
     opening = _weighted(F.softplus(-logits), (shows & ~own_target).to(logits.dtype))
     closing = _weighted(F.softplus(logits), harm)

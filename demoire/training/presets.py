@@ -14,6 +14,10 @@ from demoire.training.adversarial import Adversarial
 from demoire.training.remembering import Remembering
 from demoire.training.tasks import Detecting, Judging, Restoring, Task
 
+_KEPT_TONE = "Tone and colour stay as photographed: a white page that came out grey stays grey."
+_WOVEN = "Woven or printed patterns of 5-15 px may be taken for a pixel grid and softened: look at them at 100 %."
+_RINGS = "Wide coloured rings (30 px and more) over light areas are only partly removed, less than by `cnn`."
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -66,7 +70,7 @@ class Preset:
     limits: tuple[str, ...] = (
         "Wide rings (100 px and more) over light areas are only partly removed.",
         "Strong grids that look like fabric or mesh may be left; fabric that looks like a pixel grid may be softened.",
-        "Tone and colour stay as photographed: a white page that came out grey stays grey.",
+        _KEPT_TONE,
     )
 
 
@@ -86,11 +90,7 @@ PRESETS: Mapping[str, Preset] = {
             ("en", "For photos that were reduced: removes fine grids and grey bands better; may soften woven fabric."),
             ("zh-CN", "适合缩小过的照片：更好地去除细网格和灰色条纹；可能使织物变软。"),
         ),
-        limits=(
-            "Woven or printed patterns of 5-15 px may be taken for a pixel grid and softened: look at them at 100 %.",
-            "Wide coloured rings (30 px and more) over light areas are only partly removed, less than by `cnn`.",
-            "Tone and colour stay as photographed: a white page that came out grey stays grey.",
-        ),
+        limits=(_WOVEN, _RINGS, _KEPT_TONE),
     ),
     "cnn-fast": Preset(
         model_id="cnn-fast",
@@ -106,8 +106,8 @@ PRESETS: Mapping[str, Preset] = {
         ),
         limits=(
             "More is left of strong grids and of wide rings than by `cnn`.",
-            "Woven or printed patterns of 5-15 px may be taken for a pixel grid and softened: look at them at 100 %.",
-            "Tone and colour stay as photographed: a white page that came out grey stays grey.",
+            _WOVEN,
+            _KEPT_TONE,
         ),
     ),
     "gan": Preset(
@@ -125,7 +125,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
         limits=(
             "Fine texture may be invented where moire covered it; judge text and faces beside the original.",
-            "Wide coloured rings (30 px and more) over light areas are only partly removed, less than by `cnn`.",
+            _RINGS,
         ),
     ),
     "rnn": Preset(

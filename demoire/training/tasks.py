@@ -16,7 +16,7 @@ from demoire.models.discriminator import Discriminator
 from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
 from demoire.simulate.config import SimulatorConfig
-from demoire.training.calibration import calibrate, calibrate_discriminator
+from demoire.training.calibration import POSITIVE_SHARE, calibrate, calibrate_discriminator
 from demoire.training.content import ContentStore
 from demoire.training.labels import add_bands, amplitude_label, from_rms, plain, visible
 from demoire.training.losses import LOSSES, dice_loss, gate_loss
@@ -24,9 +24,9 @@ from demoire.training.losses import LOSSES, dice_loss, gate_loss
 GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is calibrated against."""
 
-SOME, NONE = 0.02, 0.001
-"""Share of a window above which moire must be plain (``labels.plain``) for a positive of the verdict, and below which
-it must be visible for a negative; in between either answer will do."""
+NONE = 0.001
+"""Share of a window below which moire may be visible for a negative of the verdict. Plain on more than calibration's
+``POSITIVE_SHARE`` makes a positive; in between either answer will do."""
 
 LEAST_ERROR = 1e-12
 """Where no picture of a set has any moire, the error before is none; the figure stays finite."""
@@ -155,7 +155,7 @@ class Detecting:
     def _verdict_loss(model: Detector, features: Tensor, mask: Tensor, strong: Tensor) -> Tensor:
         logits = model.judge(features)
         coarse = F.adaptive_avg_pool2d(torch.cat([mask, strong], 1), (features.shape[-2], features.shape[-1]))
-        shown, positive = model.windows(coarse)[:, 0], model.windows(coarse)[:, 1] > SOME
+        shown, positive = model.windows(coarse)[:, 0], model.windows(coarse)[:, 1] > POSITIVE_SHARE
         weight = (positive | (shown < NONE)).float()
         each = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="none")
         return (each * weight).sum() / weight.sum().clamp(min=1)
