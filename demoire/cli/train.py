@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from demoire.errors import DataError
 from demoire.perceptual import find_folder
 from demoire.training.adversarial_loop import AdversarialTrainer
 from demoire.training.curves import draw_curves
@@ -99,8 +98,6 @@ def _initial_weights(model_id: str | None) -> dict[str, Tensor] | None:
 def run(args: argparse.Namespace) -> int:
     """Runs ``train``."""
     preset = find_preset(args.preset)
-    if preset.trained_with:
-        raise DataError(f"'{args.preset}' is trained along with another preset: use --preset {preset.trained_with}.")
     if args.threads:
         torch.set_num_threads(args.threads)
     options = _options(args, preset)

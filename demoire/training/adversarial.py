@@ -13,9 +13,8 @@ from demoire.errors import DataError
 from demoire.models import build_model
 from demoire.models.discriminator import DiscriminatorConfig
 from demoire.perceptual import VggLoss, load_vgg_loss
-from demoire.simulate.optics import blur
 from demoire.training import checkpoint
-from demoire.training.losses import OWN_TARGET
+from demoire.training.fakes import disguise, mean_of_pictures, vary, with_moire
 
 
 def hinge(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,9 +51,6 @@ class Adversarial:
         perceptual_side, perceptual_pictures: of the window of a crop that these features are taken of, and of how many
             crops of a batch, those with moire alone: they cost many times the network.
         warm_up: share of the schedule in which the discriminator learns alone, and the generator without it.
-        finish, finish_rate: share at the end in which the discriminator learns alone, by plain cross entropy, against
-            the averaged generator, so that its number means something for the generator that is exported; and the
-            learning rate of that, which falls as a cosine.
         gradient_penalty, penalty_every: weight of R1 (Mescheder et al., ICML 2018), and the steps from one to the next.
             Moire is faint: at a weight of 1 telling it costs more than it gains.
         rate: the discriminator's learning rate over the generator's.
@@ -67,8 +63,6 @@ class Adversarial:
     perceptual_side: int = 112
     perceptual_pictures: int = 2
     warm_up: float = 0.08
-    finish: float = 0.25
-    finish_rate: float = 1.5e-4
     gradient_penalty: float = 0.02
     penalty_every: int = 8
     rate: float = 1.0
@@ -109,37 +103,36 @@ class Opponent:
     def generator_loss(self, restored: Tensor, moire: Tensor, clean: Tensor, opposed: bool) -> Tensor:
         """What is added to the task's loss: features' difference and, if ``opposed``, the adversarial loss."""
         settings = self.settings
-        window, with_moire = _window(restored, settings.perceptual_side), _with_moire(moire, clean)
-        looked_at = with_moire.nonzero()[: settings.perceptual_pictures, 0]
+        window, shown = _window(restored, settings.perceptual_side), with_moire(moire, clean)
+        looked_at = shown.nonzero()[: settings.perceptual_pictures, 0]
         loss = restored.new_zeros(())
         if len(looked_at):
             own, true = restored[looked_at][window], clean[looked_at][window]
-            loss = settings.perceptual_weight * with_moire.mean() * self._features(own, true)
+            loss = settings.perceptual_weight * shown.mean() * self._features(own, true)
         if opposed:
             self.network.requires_grad_(False)
             real, fake = self.network(clean, moire), self.network(restored, moire)
-            loss = loss + settings.weight * _mean(GAMES[settings.game](real, fake)[1], with_moire)
+            loss = loss + settings.weight * mean_of_pictures(GAMES[settings.game](real, fake)[1], shown)
             self.network.requires_grad_(True)
         return loss
 
-    def learn(
-        self, fakes: Tensor, moire: Tensor, clean: Tensor, step: int, game: str, rate: float, alone: bool = False
-    ) -> None:
-        """One step of the discriminator's optimiser; ``alone``: nobody learns from its gradients, so none is penalised.
+    def learn(self, fakes: Tensor, moire: Tensor, clean: Tensor, step: int, rate: float) -> None:
+        """One step of the discriminator's optimiser.
 
         Raises:
             DataError: the loss is not finite.
         """
+        settings = self.settings
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * self.settings.rate
-        penalised = not alone and step % self.settings.penalty_every == 0 and self.settings.gradient_penalty > 0
-        shown = clean.detach().requires_grad_(penalised)
-        real, fake = self.network(shown, moire), self.network(fakes.detach(), moire)
-        loss = _mean(GAMES[game](real, fake)[0], _with_moire(moire, clean))
+            group["lr"] = rate * settings.rate
+        penalised = step % settings.penalty_every == 0 and settings.gradient_penalty > 0
+        shown, candidates = disguise(clean, fakes.detach(), torch.Generator().manual_seed(step))
+        real, fake = self.network(shown.requires_grad_(penalised), moire), self.network(candidates, moire)
+        loss = mean_of_pictures(GAMES[settings.game](real, fake)[0], with_moire(moire, clean))
         self.loss = float(loss.detach())
         if penalised:
             gradient = torch.autograd.grad(real.sum(), shown, create_graph=True)[0]
-            strength = self.settings.gradient_penalty * self.settings.penalty_every / 2
+            strength = settings.gradient_penalty * settings.penalty_every / 2
             loss = loss + strength * gradient.square().sum((1, 2, 3)).mean() / real[0].numel()
         if not torch.isfinite(loss):
             raise DataError(
@@ -153,35 +146,18 @@ class Opponent:
 
     @torch.no_grad()
     def fakes(self, restored: Tensor, average: nn.Module, moire: Tensor, clean: Tensor, step: int) -> Tensor:
-        """Candidates of several kinds, so that the number means something beyond the present generator.
+        """Candidates of several kinds (``fakes.vary``); of the results every fourth is by an earlier generator.
 
-        In turn: the generator's result, the averaged generator's, the first generator's; the moire photo itself, or the
-        blurred truth.
+        In turn the averaged and the first one.
         """
-        own = restored.detach().clamp(0, 1)
-        made: list[Tensor] = []
-        for number in range(len(moire)):
-            one, kind = slice(number, number + 1), (step + number) % 4
-            if kind == 1:
-                made.append((average, self.start)[step // 4 % 2](moire[one]).clamp(0, 1))
-            elif kind == 3:
-                made.append(moire[one] if step // 4 % 2 else blur(clean[one], [1.5]))
-            else:
-                made.append(own[one])
-        return torch.cat(made)
+        results = restored.detach().clamp(0, 1).clone()
+        for number in range(step % 4, len(moire), 4):
+            one = slice(number, number + 1)
+            results[one] = (average, self.start)[step // 4 % 2](moire[one]).clamp(0, 1)
+        return vary(results, moire, clean, torch.Generator().manual_seed(step))
 
 
 def _window(pictures: Tensor, side: int) -> tuple[slice, ...]:
     """A window of this side at a random place, the same in all pictures (N, C, H, W)."""
     starts = [int(torch.randint(max(size - side, 0) + 1, (1,))) for size in pictures.shape[-2:]]
     return (slice(None), slice(None), *(slice(start, start + side) for start in starts))
-
-
-def _with_moire(moire: Tensor, clean: Tensor) -> Tensor:
-    """(N,): 1 for pairs that differ; a picture that is its own target is no fake."""
-    return ((moire - clean).abs().amax((1, 2, 3)) >= OWN_TARGET).to(moire.dtype)
-
-
-def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Mean of (N, 1, h, w) over the pictures that count."""
-    return (values.mean((1, 2, 3)) * weights).sum() / weights.sum().clamp(min=1)

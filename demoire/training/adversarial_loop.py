@@ -7,7 +7,7 @@ from demoire.errors import DataError
 from demoire.models.discriminator import fine_detail
 from demoire.training import checkpoint
 from demoire.training.adversarial import Opponent
-from demoire.training.loop import Trainer, computing, cosine
+from demoire.training.loop import Trainer, computing
 from demoire.training.options import TrainOptions
 from demoire.training.presets import Preset
 from demoire.training.tasks import Restoring
@@ -56,20 +56,13 @@ class AdversarialTrainer(Trainer):
         settings, fraction, step = self._settings_of_game, self.fraction(), self.progress.step
         moire, clean = self._next_batch(step)
         rate = self._set_rate()
-        if fraction >= 1 - settings.finish:
-            with torch.no_grad():
-                restored = self.average(moire)
-            fakes = self._opponent.fakes(restored, self.average, moire, clean, step)
-            finishing = settings.finish_rate * cosine(1 - (1 - fraction) / settings.finish)
-            self._opponent.learn(fakes, moire, clean, step, "plain", finishing, alone=True)
-            return self._opponent.loss
         self.model.train()
         with computing(self.precision, self.device):
             restored, loss = task.measure(self.model, moire, clean)
         loss = loss + self._opponent.generator_loss(restored, moire, clean, fraction >= settings.warm_up)
         self._descend(loss)
         fakes = self._opponent.fakes(restored, self.average, moire, clean, step)
-        self._opponent.learn(fakes, moire, clean, step, settings.game, rate)
+        self._opponent.learn(fakes, moire, clean, step, rate)
         self._loss += 0.01 * (self._opponent.loss - self._loss)
         return float(loss.detach())
 

@@ -14,7 +14,7 @@ from demoire.hub.publishing import card_top, task_of
 from demoire.training.content import Entry
 from demoire.training.export import Trained
 from demoire.training.options import PAIRS, SIMULATED
-from demoire.training.presets import Preset, find_preset
+from demoire.training.presets import Preset
 
 _PAIR_COLUMNS = {
     "raw": "raw PSNR",
@@ -214,20 +214,19 @@ def _cell(key: str, value: float | None) -> str:
 def _training(preset: Preset, trained: Trained, history: str) -> str:
     progress, touches = trained.progress, trained.touches.options()
     runs = " ".join(["RUN", *(f"EARLIER_RUN_{number}" for number in range(1, trained.runs))])
-    trained_as = find_preset(preset.trained_with) if preset.trained_with else preset
-    features = " --perceptual FEATURES" if trained_as.adversarial else ""
+    features = " --perceptual FEATURES" if preset.adversarial else ""
     photos = " --photos PHOTO..." if preset.task.restores else ""
     store = " --content POOL" if SIMULATED in trained.data else ""
     prepared = "    python -m demoire prepare --content CONTENT -o POOL\n" if store else ""
-    before = _beginning(trained_as) + history
+    before = _beginning(preset) + history
     data = (" --pairs PAIRS" if PAIRS in trained.data else "") + store
     return f"""## Training
 
-{prepared}    python -m demoire train --preset {trained_as.model_id}{features}{data} --run RUN --steps {progress.step}
+{prepared}    python -m demoire train --preset {preset.model_id}{features}{data} --run RUN --steps {progress.step}
     python -m demoire export --preset {preset.model_id} --run {runs}{store}{photos}{touches}
 
-{_crops(trained_as, progress.step)},
-{progress.seconds / 60:.0f} minutes of steps; loss: {_loss(trained_as)}. {_trained_on(trained.data)} {before}
+{_crops(preset, progress.step)},
+{progress.seconds / 60:.0f} minutes of steps; loss: {_loss(preset)}. {_trained_on(trained.data)} {before}
 """
 
 

@@ -120,7 +120,7 @@ def _load_run(run: Path, preset: Preset) -> tuple[nn.Module, Progress, list[str]
     tensors, progress, settings = found
     module = build_model(preset.architecture, **vars(preset.network))
     try:
-        module.load_state_dict(checkpoint.under(tensors, preset.part))
+        module.load_state_dict(checkpoint.under(tensors, "average."))
     except RuntimeError as error:
         raise DataError(
             f"The checkpoint in {run} is of another network than the preset's; give its own preset."

@@ -30,9 +30,7 @@ class Preset:
         sequences, frames: how clips are drawn, and the frames of one in a step, where it is trained on clips.
         task: what it is trained for.
         adversarial: the discriminator that it is set against, if any.
-        part: prefix of the weights in the checkpoint that ``export`` takes.
         begins_with: id of the bundled model whose weights it starts from, unless others are named.
-        trained_with: the preset whose training makes these weights, where that is not its own.
         crop, batch: side in pixels and number of the crops of one step.
         learning_rate: the highest; reached after ``warmup`` steps, falling as a cosine to 1 % at the end.
         clip: largest norm of the gradient.
@@ -50,9 +48,7 @@ class Preset:
     frames: int = 1
     task: Task = field(default_factory=Restoring)
     adversarial: Adversarial | None = None
-    part: str = "average."
     begins_with: str | None = None
-    trained_with: str | None = None
     steps: int = 40_000
     crop: int = 288
     batch: int = 4
@@ -167,8 +163,11 @@ PRESETS: Mapping[str, Preset] = {
         network=DiscriminatorConfig(),
         simulator=_REDUCED_TOO,
         task=Judging(),
-        part="discriminator.",
-        trained_with="gan",
+        steps=4_000,
+        crop=192,
+        batch=8,
+        learning_rate=2e-4,
+        clip=5.0,
         summary=(
             ("en", "Tells how much a restored picture looks like a clean photo."),
             ("zh-CN", "判断复原结果有多像一张干净的照片。"),

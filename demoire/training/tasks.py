@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -18,11 +19,12 @@ from demoire.simulate.capture import Captures
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.calibration import POSITIVE_SHARE, calibrate, calibrate_discriminator
 from demoire.training.content import ContentStore
+from demoire.training.fakes import disguise, mean_of_pictures, vary, with_moire
 from demoire.training.labels import add_bands, amplitude_label, from_rms, plain, visible
 from demoire.training.losses import LOSSES, dice_loss, gate_loss
 
 GENERATORS = ("cnn", "gan")
-"""Families whose results the discriminator is calibrated against."""
+"""Families whose results the discriminator is trained and calibrated against."""
 
 NONE = 0.001
 """Share of a window below which moire may be visible for a negative of the verdict. Plain on more than calibration's
@@ -174,9 +176,12 @@ class Detecting:
 
 @dataclass(frozen=True)
 class Judging:
-    """Clean or restored; trained along with a generator, so there is no loss of its own."""
+    """Clean or not, against photos, blurred truths and what the bundled generators make of photos.
 
-    loss_name: str = "the discriminator's, against the generator 'gan'"
+    These are frozen: several networks, some of which began with the weights of others.
+    """
+
+    loss_name: str = "cross entropy, against results of the bundled generators, photos and blurred truths"
     figure: str = "accuracy"
     labels: bool = False
     restores: bool = False
@@ -184,15 +189,32 @@ class Judging:
     def finish(self, model: nn.Module, store: ContentStore, simulator: SimulatorConfig) -> None:
         """Calibrates the probability."""
         assert isinstance(model, Discriminator)
-        generators = [load_model(id).module for id, entry in load_catalog().items() if entry.family in GENERATORS]
-        calibrate_discriminator(model, store, simulator, generators)
+        calibrate_discriminator(model, store, simulator, _bundled_generators())
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
-        """Cross entropy of clean pictures against their moire photos."""
-        return F.softplus(-model(clean, moire)).mean() + F.softplus(model(moire, moire)).mean()
+        """Cross entropy of clean pictures and of as many fakes; pictures that are their own target have none."""
+        rng = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
+        with torch.no_grad():
+            fakes = vary(self._results(moire, rng), moire, clean, rng)
+        real, fake = disguise(clean, fakes, rng)
+        losses = F.softplus(-model(real, moire)) + F.softplus(model(fake, moire))
+        return mean_of_pictures(losses, with_moire(moire, clean))
+
+    @staticmethod
+    def _results(moire: Tensor, rng: torch.Generator) -> Tensor:
+        generators = _bundled_generators()
+        chosen = torch.randint(len(generators), (len(moire),), generator=rng).tolist()
+        pairs = zip(chosen, moire.split(1), strict=True)
+        return torch.cat([generators[which].to(moire.device)(photo) for which, photo in pairs]).clamp(0, 1)
 
     @torch.no_grad()
     def score(self, model: nn.Module, captures: Sequence[Captures]) -> float:
         """Share of pairs whose clean picture gets the higher probability."""
         higher = [float(model(c.clean, c.moire).mean()) > float(model(c.moire, c.moire).mean()) for c in captures]
         return sum(higher) / max(len(higher), 1)
+
+
+@cache
+def _bundled_generators() -> tuple[nn.Module, ...]:
+    """Those that the discriminator is trained and calibrated against."""
+    return tuple(load_model(id).module for id, entry in load_catalog().items() if entry.family in GENERATORS)
