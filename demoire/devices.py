@@ -14,7 +14,7 @@ from demoire.errors import DeviceError, UnknownNameError
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
 # More than this makes no CPU faster, but each tile longer to wait for; less, and large pictures are computed twice.
-_CPU_BUDGET, _CPU_BUDGET_PER_PIXEL = 900_000_000, 8
+_CPU_BUDGET, _CPU_BUDGET_PER_PIXEL = 1_100_000_000, 10
 _SHARE = 0.6
 Function = TypeVar("Function", bound=Callable[..., object])
 

@@ -66,7 +66,7 @@ def _report(args: argparse.Namespace) -> int:
     if not real:
         raise DataError(f"No clean picture in {args.pairs} has flat areas to measure moire in; give other pairs.")
     spreads = {"real": spread_of(real)}
-    simulator = replace(find_preset("cnn-grids").simulator, photo_share=0.0, untouched_share=0.0)
+    simulator = replace(find_preset("cnn").simulator, photo_share=0.0, untouched_share=0.0)
     spreads["simulated"] = spread_of(first(simulated_pairs(args.content, simulator, args.seed)))
     draw_report(spreads, args.report)
     print("sigma (px)       " + "".join(f"{sigma:7g}" for sigma in SIGMAS))

@@ -87,12 +87,17 @@ def _add_pool(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _initial_weights(model_id: str | None) -> dict[str, Tensor] | None:
-    if model_id is None:
-        return None
+def _initial_weights(named: str | None, preset: Preset) -> dict[str, Tensor] | None:
+    """Those of a bundled model; a recurrent network takes the CNN that is bundled now."""
     from demoire.loading import load_model
 
-    return load_model(model_id).module.state_dict()
+    model_id = named or preset.begins_with
+    if model_id is None:
+        return None
+    weights: dict[str, Tensor] = load_model(model_id).module.state_dict()
+    if preset.begins_with and any(name.startswith("cnn.") for name in weights):
+        weights |= {f"cnn.{k}": v for k, v in load_model(preset.begins_with).module.state_dict().items()}
+    return weights
 
 
 def run(args: argparse.Namespace) -> int:
@@ -122,7 +127,7 @@ def _options(args: argparse.Namespace, preset: Preset) -> TrainOptions:
         slice_minutes=args.slice,
         device=args.device,
         seed=args.seed,
-        init=_initial_weights(args.init or preset.begins_with),
+        init=_initial_weights(args.init, preset),
         fresh=args.fresh or args.device.startswith("cuda"),
         renew=None if args.no_renew else TrainOptions.renew,
         first_slots=args.first,

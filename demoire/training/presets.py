@@ -14,9 +14,12 @@ from demoire.training.adversarial import Adversarial
 from demoire.training.remembering import Remembering
 from demoire.training.tasks import Detecting, Judging, Restoring, Task
 
+_REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4)
+"""With photos that were reduced without a filter, and a target that is less sharpened than they are."""
+
 _KEPT_TONE = "Tone and colour stay as photographed: a white page that came out grey stays grey."
 _WOVEN = "Woven or printed patterns of 5-15 px may be taken for a pixel grid and softened: look at them at 100 %."
-_RINGS = "Wide coloured rings (30 px and more) over light areas are only partly removed, less than by `cnn`."
+_RINGS = "Wide coloured rings (30 px and more) over light areas are only partly removed."
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,14 @@ class Preset:
     family: str = "cnn"
     architecture: str = "unet"
     network: UNetConfig | RecurrentConfig | DetectorConfig | DiscriminatorConfig = field(default_factory=UNetConfig)
-    simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
+    simulator: SimulatorConfig = _REDUCED_TOO
     sequences: SequenceConfig | None = None
     frames: int = 1
     task: Task = field(default_factory=Restoring)
     adversarial: Adversarial | None = None
     begins_with: str | None = None
     steps: int = 40_000
-    crop: int = 288
+    crop: int = 256
     batch: int = 4
     learning_rate: float = 1e-3
     warmup: int = 200
@@ -63,38 +66,16 @@ class Preset:
         ("en", "The safest picture: removes bands and pixel grids, keeps colours and text."),
         ("zh-CN", "最稳妥的结果：去除条纹和像素网格，保留颜色和文字。"),
     )
-    limits: tuple[str, ...] = (
-        "Wide rings (100 px and more) over light areas are only partly removed.",
-        "Strong grids that look like fabric or mesh may be left; fabric that looks like a pixel grid may be softened.",
-        _KEPT_TONE,
-    )
+    limits: tuple[str, ...] = (_RINGS, _WOVEN, _KEPT_TONE)
 
-
-_REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4)
-"""With photos that were reduced without a filter, and a target that is less sharpened than they are."""
 
 PRESETS: Mapping[str, Preset] = {
     "cnn": Preset(),
-    "cnn-grids": Preset(
-        model_id="cnn-grids",
-        simulator=_REDUCED_TOO,
-        begins_with="cnn",
-        steps=7_000,
-        crop=256,
-        learning_rate=7e-4,
-        summary=(
-            ("en", "For photos that were reduced: removes fine grids and grey bands better; may soften woven fabric."),
-            ("zh-CN", "适合缩小过的照片：更好地去除细网格和灰色条纹；可能使织物变软。"),
-        ),
-        limits=(_WOVEN, _RINGS, _KEPT_TONE),
-    ),
     "cnn-fast": Preset(
         model_id="cnn-fast",
         network=UNetConfig(encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)),
-        simulator=_REDUCED_TOO,
-        begins_with="cnn-grids",
+        begins_with="cnn",
         steps=6_000,
-        crop=256,
         learning_rate=7e-4,
         summary=(
             ("en", "Half the work, for slow computers: the CNN without five of its blocks; leaves more moire."),
@@ -110,8 +91,7 @@ PRESETS: Mapping[str, Preset] = {
         model_id="gan",
         family="gan",
         adversarial=Adversarial(),
-        simulator=_REDUCED_TOO,
-        begins_with="cnn-grids",
+        begins_with="cnn",
         steps=4_000,
         crop=192,
         learning_rate=2e-4,
@@ -161,7 +141,6 @@ PRESETS: Mapping[str, Preset] = {
         family="discriminator",
         architecture="discriminator",
         network=DiscriminatorConfig(),
-        simulator=_REDUCED_TOO,
         task=Judging(),
         steps=4_000,
         crop=192,
@@ -187,7 +166,6 @@ PRESETS: Mapping[str, Preset] = {
         task=Detecting(),
         begins_with="cnn",
         steps=12_000,
-        crop=256,
         batch=8,
         learning_rate=7e-4,
         summary=(

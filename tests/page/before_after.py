@@ -38,8 +38,8 @@ def _simulated() -> ByteImage:
 
 
 def main() -> None:
-    """Writes ``.readme/before_after.webp``: photos above, what `cnn-grids` makes of them below."""
-    predict = model_predict("cnn-grids")
+    """Writes ``.readme/before_after.webp``: photos above, what `cnn` makes of them below."""
+    predict = model_predict("cnn")
     photos = [(load_picture(path), down, across) for path, down, across in CROPS]
     photos.insert(1, (_simulated(), 0.4, 0.5))
     rows = [
