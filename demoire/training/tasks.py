@@ -204,8 +204,8 @@ class Judging:
     def _results(moire: Tensor, rng: torch.Generator) -> Tensor:
         generators = _bundled_generators()
         chosen = torch.randint(len(generators), (len(moire),), generator=rng).tolist()
-        pairs = zip(chosen, moire.split(1), strict=True)
-        return torch.cat([generators[which].to(moire.device)(photo) for which, photo in pairs]).clamp(0, 1)
+        results = [generators[which].to(moire.device)(moire[i : i + 1]) for i, which in enumerate(chosen)]
+        return torch.cat(results).clamp(0, 1)
 
     @torch.no_grad()
     def score(self, model: nn.Module, captures: Sequence[Captures]) -> float:
