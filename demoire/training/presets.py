@@ -18,7 +18,7 @@ _REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4)
 """With photos that were reduced without a filter, and a target that is less sharpened than they are."""
 
 _KEPT_TONE = "Tone and colour stay as photographed: a white page that came out grey stays grey."
-_WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be taken for a pixel grid and softened: look at 100 %."
+_WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be softened like a pixel grid: look at 100 %."
 _RINGS = "Wide coloured rings (30 px and more) over light areas are only partly removed."
 
 
