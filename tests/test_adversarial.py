@@ -105,8 +105,11 @@ def test_nothing_is_learnt_of_pictures_without_moire(settings: Adversarial, feat
     opponent = Opponent(settings, build_model("unet", **vars(NETWORK)), features, 1e-3, torch.device("cpu"))
     opponent.optimizer.param_groups[0]["weight_decay"] = 0.0
     clean = torch.rand(4, 3, 32, 32)
+    before = [p.detach().clone() for p in opponent.network.parameters()]
     opponent.learn(clean, clean, clean, 1, 1e-3)
     assert opponent.loss == 0
+    if settings.penalty_every > 1:  # not penalised at this step
+        assert all(torch.equal(a, b) for a, b in zip(before, opponent.network.parameters(), strict=True))
 
 
 def test_fakes_are_of_several_kinds(features: Path) -> None:

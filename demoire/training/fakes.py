@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from demoire.simulate.optics import blur
-from demoire.training.losses import OWN_TARGET
+from demoire.training.losses import OWN_TARGET, weighted_mean
 
 RESULTS, BETWEEN, PHOTOS = 0.5, 0.2, 0.2
 """Shares of fakes that are results, pictures between photo and result, and photos; the rest are blurred truths."""
@@ -51,4 +51,4 @@ def with_moire(moire: Tensor, clean: Tensor) -> Tensor:
 
 def mean_of_pictures(values: Tensor, weights: Tensor) -> Tensor:
     """Mean of (N, 1, h, w) over the pictures that count, (N,)."""
-    return (values.mean((1, 2, 3)) * weights).sum() / weights.sum().clamp(min=1)
+    return weighted_mean(values.mean((1, 2, 3)), weights)

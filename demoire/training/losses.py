@@ -54,8 +54,8 @@ def gate_loss(logits: Tensor, moire: Tensor, clean: Tensor) -> Tensor:
     own_target = difference.abs().amax((1, 2, 3), keepdim=True) < OWN_TARGET
     fine = fine_detail(moire).abs().mean(1, keepdim=True)
     harm = (F.adaptive_avg_pool2d(fine, size) / FULL_HARM).clamp(max=1) * own_target
-    opening = _weighted(F.softplus(-logits), (shows & ~own_target).to(logits.dtype))
-    closing = _weighted(F.softplus(logits), harm)
+    opening = weighted_mean(F.softplus(-logits), (shows & ~own_target).to(logits.dtype))
+    closing = weighted_mean(F.softplus(logits), harm)
     return opening + closing
 
 
@@ -69,7 +69,8 @@ def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:
     return 1 - (2 * (found * mask).sum() + 1) / (found.sum() + mask.sum() + 1)
 
 
-def _weighted(values: Tensor, weights: Tensor) -> Tensor:
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean of values by weights of the same shape, which count as at least 1 in all: where all are 0, so is the mean."""
     return (values * weights).sum() / weights.sum().clamp(min=1)
 
 

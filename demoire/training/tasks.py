@@ -17,11 +17,12 @@ from demoire.models.discriminator import Discriminator
 from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
 from demoire.simulate.config import SimulatorConfig
+from demoire.training.adversarial import GAMES
 from demoire.training.calibration import POSITIVE_SHARE, calibrate, calibrate_discriminator
 from demoire.training.content import ContentStore
 from demoire.training.fakes import disguise, mean_of_pictures, vary, with_moire
 from demoire.training.labels import add_bands, amplitude_label, from_rms, plain, visible
-from demoire.training.losses import LOSSES, dice_loss, gate_loss
+from demoire.training.losses import LOSSES, dice_loss, gate_loss, weighted_mean
 
 GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is trained and calibrated against."""
@@ -160,7 +161,7 @@ class Detecting:
         shown, positive = model.windows(coarse)[:, 0], model.windows(coarse)[:, 1] > POSITIVE_SHARE
         weight = (positive | (shown < NONE)).float()
         each = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="none")
-        return (each * weight).sum() / weight.sum().clamp(min=1)
+        return weighted_mean(each, weight)
 
     @torch.no_grad()
     def score(self, model: nn.Module, captures: Sequence[Captures]) -> float:
@@ -197,7 +198,7 @@ class Judging:
         with torch.no_grad():
             fakes = vary(self._results(moire, rng), moire, clean, rng)
         real, fake = disguise(clean, fakes, rng)
-        losses = F.softplus(-model(real, moire)) + F.softplus(model(fake, moire))
+        losses = GAMES["plain"](model(real, moire), model(fake, moire))[0]
         return mean_of_pictures(losses, with_moire(moire, clean))
 
     @staticmethod
