@@ -70,7 +70,7 @@ def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Mean of values by weights of the same shape, which count as at least 1 in all: where all are 0, so is the mean."""
+    """Mean by weights of the same shape, which count as at least 1 in all: where all are 0, so is the mean."""
     return (values * weights).sum() / weights.sum().clamp(min=1)
 
 
