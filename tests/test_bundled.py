@@ -60,6 +60,11 @@ def test_every_bundled_model_gives_what_its_family_gives(model_id: str) -> None:
         assert output.shape == (1, 1, 2, 3) and torch.isfinite(output).all()
 
 
+def test_one_photo_is_by_the_recurrent_network_as_by_the_cnn() -> None:
+    cnn, recurrent = load_model("cnn").module.state_dict(), load_model("rnn").module.state_dict()
+    assert all(torch.equal(recurrent[f"cnn.{name}"], value) for name, value in cnn.items())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["sheet.jpg", "ticket.jpg"])
 def test_tiles_of_three_sizes_give_the_whole_picture_within_one_level(name: str) -> None:

@@ -34,19 +34,19 @@ def options(content: Path, run: Path) -> TrainOptions:
     cnn["head.bias"] += 0.02
     chosen = Precision(False, False)
     return TrainOptions(
-        content, run, steps=6, renew=None, first_slots=2, validation=1, precision=chosen, init=cnn, save_minutes=0
+        content, run, steps=6, renew=None, first_slots=2, validation=1, precision=chosen, init=(cnn,), save_minutes=0
     )
 
 
 def test_the_mix_is_trained_and_the_cnn_is_not(content: Path, tmp_path: Path) -> None:
     given, preset = options(content, tmp_path), small_preset()
     trainer = SequenceTrainer(preset, given)
-    assert isinstance(trainer.model, Recurrent) and given.init is not None
+    assert isinstance(trainer.model, Recurrent)
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     reports = list(trainer.run())
     after = trainer.model.state_dict()
     assert reports[-1].step == 6 and reports[-1].gain is not None
-    assert all(torch.equal(before[f"cnn.{name}"], value) for name, value in given.init.items())
+    assert all(torch.equal(before[f"cnn.{name}"], value) for name, value in given.init[0].items())
     assert not torch.equal(after["head.weight"], before["head.weight"])
     assert torch.equal(after["cnn.head.weight"], before["cnn.head.weight"])
     resumed = SequenceTrainer(preset, given)
@@ -54,11 +54,21 @@ def test_the_mix_is_trained_and_the_cnn_is_not(content: Path, tmp_path: Path) ->
     assert all(torch.equal(value, after[name]) for name, value in resumed.model.state_dict().items())
 
 
+def test_later_weights_replace_the_cnn_alone(content: Path, tmp_path: Path) -> None:
+    given = options(content, tmp_path)
+    torch.manual_seed(9)
+    whole = build_model("recurrent", **vars(SMALL)).state_dict()
+    trainer = SequenceTrainer(small_preset(), replace(given, init=(whole, *given.init)))
+    own = trainer.model.state_dict()
+    assert torch.equal(own["stem.weight"], whole["stem.weight"])
+    assert all(torch.equal(own[f"cnn.{name}"], value) for name, value in given.init[0].items())
+
+
 def test_it_wants_a_cnn_and_clips(content: Path, tmp_path: Path) -> None:
     given = options(content, tmp_path)
     with pytest.raises(DataError, match="--init"):
-        SequenceTrainer(small_preset(), replace(given, init=None))
+        SequenceTrainer(small_preset(), replace(given, init=()))
     with pytest.raises(DataError, match="no clips"):
         SequenceTrainer(replace(small_preset(), sequences=None), given)
     with pytest.raises(DataError, match="another network"):
-        SequenceTrainer(small_preset(), replace(given, init=build_model("unet").state_dict()))
+        SequenceTrainer(small_preset(), replace(given, init=(build_model("unet").state_dict(),)))

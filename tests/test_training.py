@@ -113,11 +113,11 @@ def test_training_starts_from_given_weights_only_if_they_fit(content: Path, tmp_
     first = Trainer(small_preset(), options(content, tmp_path / "a"))
     first.step()
     state = first.model.state_dict()
-    second = Trainer(small_preset(), options(content, tmp_path / "b", init=state))
+    second = Trainer(small_preset(), options(content, tmp_path / "b", init=(state,)))
     assert all(torch.equal(value, state[name]) for name, value in second.model.state_dict().items())
     other = replace(small_preset(), network=replace(NETWORK, context_blocks=1))
     with pytest.raises(DataError, match="choose the preset's own model"):
-        Trainer(other, options(content, tmp_path / "c", init=state))
+        Trainer(other, options(content, tmp_path / "c", init=(state,)))
 
 
 def test_run_of_another_network_is_refused(content: Path, tmp_path: Path) -> None:

@@ -87,17 +87,12 @@ def _add_pool(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _initial_weights(named: str | None, preset: Preset) -> dict[str, Tensor] | None:
+def _initial_weights(named: str | None, preset: Preset) -> tuple[dict[str, Tensor], ...]:
     """Those of a bundled model; a recurrent network takes the CNN that is bundled now."""
     from demoire.loading import load_model
 
-    model_id = named or preset.begins_with
-    if model_id is None:
-        return None
-    weights: dict[str, Tensor] = load_model(model_id).module.state_dict()
-    if preset.begins_with and any(name.startswith("cnn.") for name in weights):
-        weights |= {f"cnn.{k}": v for k, v in load_model(preset.begins_with).module.state_dict().items()}
-    return weights
+    ids = dict.fromkeys([named or preset.begins_with, *([preset.begins_with] if preset.sequences else [])])
+    return tuple(load_model(model_id).module.state_dict() for model_id in ids if model_id)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -67,15 +67,18 @@ class Detector(nn.Module):
         # Scale and shift of the verdict's logit, set at export so that probabilities are calibrated.
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
 
-    def begin_with(self, restoring: Mapping[str, Tensor]) -> None:
-        """Takes the way down from the weights of a trained ``UNet`` of the same widths: it has learnt what moire is.
+    def begin_with(self, trained: Mapping[str, Tensor]) -> None:
+        """Takes the weights of a ``Detector``, or the way down of a ``UNet`` of the same widths, which knows moire.
 
         Raises:
             RuntimeError: the widths differ.
         """
+        if "verdict.weight" in trained:
+            self.load_state_dict(trained)
+            return
         coarsest = f"encoders.{len(self.config.channels) - 1}."
         own = self.state_dict()
-        for name, value in restoring.items():
+        for name, value in trained.items():
             mine = name.replace(coarsest, "bottom.")
             if mine.startswith(("stem.", "downs.", "bottom.", "context.")) and mine in own:
                 own[mine] = value

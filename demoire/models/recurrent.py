@@ -1,5 +1,6 @@
 """A recurrent network for clips and bursts: the CNN looks at each frame, a hidden state remembers the former ones."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +82,15 @@ class Recurrent(nn.Module):
         with torch.no_grad():
             self.head.weight.zero_()
             self.head.bias.zero_()  # type: ignore[union-attr]
+
+    def begin_with(self, trained: Mapping[str, Tensor]) -> None:
+        """Takes the weights of a trained ``Recurrent``, or those of a ``UNet`` for its CNN.
+
+        Raises:
+            RuntimeError: they are of another network.
+        """
+        whole = any(name.startswith("cnn.") for name in trained)
+        (self if whole else self.cnn).load_state_dict(trained)
 
     @property
     def needs(self) -> Needs:

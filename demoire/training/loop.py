@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from demoire.errors import DataError
 from demoire.models import build_model
 from demoire.models.detector import Detector
+from demoire.models.recurrent import Recurrent
 from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
 from demoire.training import checkpoint
@@ -70,9 +71,9 @@ class Trainer:
         self.device = torch.device(options.device)
         torch.manual_seed(options.seed)
         self.model = build_model(preset.architecture, **vars(preset.network)).to(self.device)
-        if options.init is not None:
+        for weights in options.init:
             try:
-                self._begin(options.init)
+                self._begin(weights)
             except RuntimeError as error:
                 raise DataError(
                     "The weights to start from are of another network; choose the preset's own model."
@@ -95,7 +96,7 @@ class Trainer:
 
     def _begin(self, weights: dict[str, Tensor]) -> None:
         """Starts from these weights; raises RuntimeError where they do not fit."""
-        if isinstance(self.model, UNet) or (isinstance(self.model, Detector) and "verdict.weight" not in weights):
+        if isinstance(self.model, UNet | Detector | Recurrent):
             self.model.begin_with(weights)
         else:
             self.model.load_state_dict(weights)

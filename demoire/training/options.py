@@ -30,7 +30,7 @@ class TrainOptions:
         run: folder of this training: checkpoint, log, curves, pool.
         steps, minutes: the end of the schedule, over all slices; one of them (None, None: the preset's steps).
         slice_minutes: stop (and save) after so long, to go on later.
-        init: state dict to start from instead of fresh weights.
+        init: state dicts to start from instead of fresh weights, one after the other: a later one may replace a part.
         fresh: render each batch instead of reading a pool (the default on a GPU).
         renew: go on rendering into the pool while training; pause so many times as long as rendering takes.
         rate: the highest learning rate; None is the preset's.
@@ -48,7 +48,7 @@ class TrainOptions:
     slice_minutes: float | None = None
     device: str = "cpu"
     seed: int = 1
-    init: dict[str, Tensor] | None = None
+    init: tuple[dict[str, Tensor], ...] = ()
     fresh: bool = False
     renew: float | None = 1.0
     first_slots: int = 600

@@ -166,8 +166,9 @@ PRESETS: Mapping[str, Preset] = {
         task=Detecting(),
         begins_with="cnn",
         steps=12_000,
+        crop=384,
         batch=8,
-        learning_rate=7e-4,
+        learning_rate=1e-3,
         summary=(
             ("en", "Tells whether a photo has moire, how strong it is, and where."),
             ("zh-CN", "判断照片有没有摩尔纹、有多强、在哪里。"),

@@ -27,7 +27,7 @@ class SequenceTrainer(Trainer):
     """A training whose data are clips; the network's CNN begins as a trained one."""
 
     def __init__(self, preset: Preset, options: TrainOptions) -> None:
-        if options.init is None:
+        if not options.init:
             raise DataError("A recurrent network is trained around a trained CNN; name it with --init MODEL.")
         if preset.sequences is None:
             raise DataError(f"The preset '{preset.model_id}' has no clips; train it on single photos.")
@@ -36,9 +36,8 @@ class SequenceTrainer(Trainer):
         super().__init__(preset, options)
 
     def _begin(self, weights: dict[str, Tensor]) -> None:
+        super()._begin(weights)
         assert isinstance(self.model, Recurrent)
-        whole = any(name.startswith("cnn.") for name in weights)
-        (self.model if whole else self.model.cnn).load_state_dict(weights)
         self.model.cnn.requires_grad_(False)
 
     @property

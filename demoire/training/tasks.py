@@ -21,7 +21,7 @@ from demoire.training.adversarial import GAMES
 from demoire.training.calibration import POSITIVE_SHARE, calibrate, calibrate_discriminator
 from demoire.training.content import ContentStore
 from demoire.training.fakes import disguise, mean_of_pictures, vary, with_moire
-from demoire.training.labels import add_bands, amplitude_label, from_rms, plain, visible
+from demoire.training.labels import add_bands, amplitude_label, from_rms, look_closer, plain, visible
 from demoire.training.losses import LOSSES, dice_loss, gate_loss, weighted_mean
 
 GENERATORS = ("cnn", "gan")
@@ -117,9 +117,14 @@ class Restoring:
 class Detecting:
     """Where there is moire, how strong, and whether at all.
 
-    A quarter of each batch shows its targets, which have none; another quarter targets with bands of known strength.
+    Half of each batch are captures, a quarter the targets of the same, which have none: content does not tell them
+    apart. Another quarter are targets with bands of known strength.
+
+    Attributes:
+        side: of the windows of larger crops that are looked at, see ``look_closer``.
     """
 
+    side: int = 256
     loss_name: str = "cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude"
     figure: str = "mask IoU"
     labels: bool = True
@@ -146,10 +151,11 @@ class Detecting:
 
     def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         """What is shown, and the amplitude of its moire."""
+        rng = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
+        moire, clean = look_closer(moire, clean, self.side, rng)
         quarter = len(moire) // 4
-        alone, bare, rest = clean[:quarter], clean[quarter : 2 * quarter], slice(2 * quarter, None)
-        seed = int(torch.randint(2**31, (1,)))
-        banded = add_bands(bare, torch.Generator().manual_seed(seed))
+        alone, bare, rest = clean[len(clean) - quarter :], clean[:quarter], slice(2 * quarter, None)
+        banded = add_bands(bare, rng)
         image = torch.cat([alone, (banded * 255).round() / 255, moire[rest]])
         known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
         return image, torch.cat([known, amplitude_label(moire[rest], clean[rest])])
