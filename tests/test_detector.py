@@ -92,7 +92,7 @@ def test_shapes_and_windows(size: tuple[int, int]) -> None:
     maps, features = model(torch.rand(2, 3, *size))
     assert maps.shape == (2, 2, size[0] // 4, size[1] // 4)
     assert (maps[:, 0] >= 0).all()
-    assert features.shape == (2, 8, size[0] // 16, size[1] // 16)
+    assert features.shape == (2, 8 + 2, size[0] // 16, size[1] // 16)
     rows, columns = (max(math.ceil((side // 16 - 4) / 2), 0) + 1 for side in size)
     assert model.judge(features).shape == (2, rows, columns)
 
@@ -178,7 +178,7 @@ def test_detecting_learns_to_see_stripes() -> None:
     clean = torch.rand(4, 3, 1, 1).expand(4, 3, 64, 64) * 0.5 + 0.25
     moire = clean + torch.cat([stripes(20 / 255, 12, 64) * side for side in (0, 1, 0, 1)])
     losses = []
-    for _ in range(200):
+    for _ in range(300):
         loss = task.loss(model, moire, clean)
         optimizer.zero_grad()
         loss.backward()

@@ -62,7 +62,7 @@ class Detector(nn.Module):
         self.laterals = nn.ModuleList(nn.Conv2d(c, evidence, 1) for c in channels[1:])
         self.smooth = nn.Conv2d(evidence, evidence, 3, padding=1)
         self.maps = nn.Conv2d(evidence, 2, 3, padding=1)
-        self.hidden = nn.Linear(2 * channels[-1], config.hidden)
+        self.hidden = nn.Linear(2 * (channels[-1] + 2), config.hidden)
         self.verdict = nn.Linear(config.hidden, 1)
         # Scale and shift of the verdict's logit, set at export so that probabilities are calibrated.
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
@@ -95,7 +95,8 @@ class Detector(nn.Module):
 
         Returns:
             maps (N, 2, H/4, W/4): amplitude of the moire in units of ``AMPLITUDE_UNIT``/255, at least 0, and the logit
-            that it is visible; and the features (N, C, H/m, W/m) of the coarsest level, for ``judge``.
+            that it is visible; and the features (N, C, H/m, W/m) of the coarsest level, for ``judge``, the last two of
+            which are means of amplitude and visibility: what each place has been taught tells most of the whole.
         """
         feature = self.stem(F.pixel_unshuffle(x, 2))
         features: list[Tensor] = []
@@ -107,7 +108,9 @@ class Detector(nn.Module):
         for lateral, skip in zip(reversed(self.laterals[:-1]), reversed(features[:-1]), strict=True):
             evidence = F.interpolate(evidence, scale_factor=2, mode="nearest") + lateral(skip)
         maps = self.maps(_activated(self.smooth(_activated(evidence)))).float()
-        return torch.cat([F.softplus(maps[:, :1]), maps[:, 1:]], 1), feature.float()
+        amplitude, logit = F.softplus(maps[:, :1]), maps[:, 1:]
+        told = F.avg_pool2d(torch.cat([amplitude, torch.sigmoid(logit)], 1), maps.shape[-1] // feature.shape[-1])
+        return torch.cat([amplitude, logit], 1), torch.cat([feature.float(), told], 1)
 
     def judge(self, features: Tensor) -> Tensor:
         """The calibrated logit that there is moire, for every window of ``forward``'s features: (N, rows, columns)."""
