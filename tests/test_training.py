@@ -21,6 +21,7 @@ from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
 from demoire.training.content import Entry
 from demoire.training.export import Touches, load_runs, measure_halo, read_photo, write_model
+from demoire.training.grain import STRENGTH, draw_grain
 from demoire.training.leaves import draw_leaves
 from demoire.training.loop import Precision, Trainer, TrainOptions, learning_rate
 from demoire.training.losses import LOSSES, gate_loss
@@ -310,6 +311,25 @@ def test_leaves_are_of_all_sizes_and_cover_a_part() -> None:
     shares = covered_shares(draw_leaves, np.full((90, 130, 3), 90, np.uint8))
     assert min(shares) > 0.05 and max(shares) <= 1
     assert max(shares) - min(shares) > 0.3
+
+
+def test_grain_is_as_strong_as_it_says_on_some_pictures_without_colour() -> None:
+    coloured = np.full((120, 160, 3), (140, 120, 90), np.uint8)
+    covered_shares(draw_grain, coloured)
+    drawn = [draw_grain(np.random.default_rng(seed), coloured).astype(float) for seed in range(40)]
+    strengths = [picture[..., 1].std() for picture in drawn]
+    assert STRENGTH[0] * 0.9 < min(strengths) < 3 and 10 < max(strengths) < STRENGTH[1] * 1.1
+    spreads = [np.ptp(picture.mean((0, 1))) for picture in drawn]
+    assert 10 <= sum(spread < 1 for spread in spreads) <= 30
+    assert all(spread < 1 or spread == pytest.approx(50, abs=1) for spread in spreads)
+
+
+def test_grain_leaves_what_is_under_it_where_it_was() -> None:
+    rows = np.linspace(40, 215, 200)[:, None, None]
+    picture = np.broadcast_to(rows, (200, 256, 3)).astype(np.uint8)
+    for seed in range(8):
+        means = draw_grain(np.random.default_rng(seed), picture)[20:-20].mean((1, 2))
+        assert np.abs(means - picture[20:-20].mean((1, 2))).max() < 6
 
 
 def test_bench_compares_rendering_with_training(content: Path, capsys, monkeypatch) -> None:

@@ -21,17 +21,19 @@ from demoire.simulate.capture import Captures, content_size, render
 from demoire.simulate.config import SimulatorConfig
 from demoire.simulate.resampled import ResampledConfig, draw_captures
 from demoire.training.content import ContentStore
+from demoire.training.grain import draw_grain
 from demoire.training.leaves import draw_leaves
 from demoire.training.textures import draw_texture, draw_thing
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T", bound=np.generic)
 VALIDATION_SEED = 20_000_003
-TEXTURE_SHARE, THING_SHARE = 0.4, 0.3
+TEXTURE_SHARE, THING_SHARE, GRAINY_SHARE = 0.3, 0.25, 0.6
 SHOWN_THING_SHARE, REDUCED_SHARE, STREWN_SHARE = 0.1, 0.4, 0.15
 LARGEST_REDUCED = 2400
 """Shares of captures that must pass untouched, and of screens, that show nothing but a texture, or a thing with one; of
-content that is reduced first or strewn with leaves, and the side in pixels of the largest crop to reduce."""
+the rest of the former that are grainy; of content that is reduced first or strewn with leaves, and the side in pixels
+of the largest crop to reduce."""
 
 
 def render_batch(
@@ -63,7 +65,9 @@ def draw_content(
     if rng.random() < STREWN_SHARE:
         crop = draw_leaves(rng, crop)
     with_thing = drawn < (SHOWN_THING_SHARE if kind == "screen" else TEXTURE_SHARE + THING_SHARE)
-    return draw_thing(rng, crop) if with_thing else crop
+    if with_thing:
+        return draw_thing(rng, crop)
+    return draw_grain(rng, crop) if kind != "screen" and rng.random() < GRAINY_SHARE else crop
 
 
 def _draw_crop(store: ContentStore, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:

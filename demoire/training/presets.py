@@ -14,8 +14,8 @@ from demoire.training.adversarial import Adversarial
 from demoire.training.remembering import Remembering
 from demoire.training.tasks import Detecting, Judging, Restoring, Task
 
-_REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4)
-"""With photos that were reduced without a filter, and a target that is less sharpened than they are."""
+_REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4, photo_share=0.15, untouched_share=0.2)
+"""With photos that were reduced without a filter, a target that is less sharpened, and many plain pictures."""
 
 _KEPT_TONE = "Tone and colour stay as photographed: a white page that came out grey stays grey."
 _WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be softened like a pixel grid: look at 100 %."
