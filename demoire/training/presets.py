@@ -19,6 +19,7 @@ _REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4, phot
 
 _KEPT_TONE = "Tone and colour stay as photographed: a white page that came out grey stays grey."
 _WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be softened like a pixel grid: look at 100 %."
+_GRAIN = "Grain and fine texture without moire, as of grass, old coins or gravel, may be wiped out: look closely, or take `gan`."
 _RINGS = "Wide coloured rings (30 px and more) over light areas are only partly removed."
 
 
@@ -66,7 +67,7 @@ class Preset:
         ("en", "The safest picture: removes bands and pixel grids, keeps colours and text."),
         ("zh-CN", "最稳妥的结果：去除条纹和像素网格，保留颜色和文字。"),
     )
-    limits: tuple[str, ...] = (_RINGS, _WOVEN, _KEPT_TONE)
+    limits: tuple[str, ...] = (_GRAIN, _RINGS, _WOVEN, _KEPT_TONE)
 
 
 PRESETS: Mapping[str, Preset] = {
