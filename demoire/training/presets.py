@@ -19,7 +19,7 @@ _REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4, phot
 
 _KEPT_TONE = "Tone and colour stay as photographed: a white page that came out grey stays grey."
 _WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be softened like a pixel grid: look at 100 %."
-_GRAIN = "Grain and fine texture without moire, as of grass, old coins or gravel, may be wiped out: look closely, or take `gan`."
+_GRAIN = "Grain and fine texture without moire (grass, coins, gravel) may be wiped out: look at 100 %, or take `gan`."
 _RINGS = "Wide coloured rings (30 px and more) over light areas are only partly removed."
 
 
