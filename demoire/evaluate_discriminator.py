@@ -37,7 +37,7 @@ class DiscriminatorSummary:
         clean_over_moire: share of pairs whose clean picture gets a higher probability than the photo.
         clean_over_restored: share of pairs and models whose clean picture gets a higher one than the restored one.
         calibration_error: expected calibration error (Guo et al., ICML 2017) over clean and restored pictures, both
-            counted alike, in ten bins.
+            counted alike, in ten bins. Of 85 pairs that of perfect probabilities would be .05, of 280 about .026.
     """
 
     pairs: int

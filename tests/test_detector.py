@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -22,7 +23,7 @@ from demoire.picture import Picture
 from demoire.simulate.capture import VISIBLE
 from demoire.stop import Stop
 from demoire.tiling import predict_image
-from demoire.training.calibration import platt_scaling
+from demoire.training.calibration import scale_and_shift
 from demoire.training.labels import PEAK, add_bands, amplitude_label, look_closer, visible
 from demoire.training.tasks import Detecting
 from tests.tiny import DETECTOR_FIELDS as SMALL
@@ -156,17 +157,27 @@ def test_sixteen_bits_are_seen_like_eight(detector_weights: Path) -> None:
     assert np.array_equal(first.mask, second.mask)
 
 
-def test_platt_scaling_finds_the_scale_of_known_probabilities() -> None:
+def test_calibration_finds_the_scale_of_known_probabilities() -> None:
     generator = torch.Generator().manual_seed(0)
     truth = torch.randn(4000, generator=generator) * 2
     positive = torch.rand(4000, generator=generator) < torch.sigmoid(truth)
-    scale, shift = platt_scaling((truth - 0.7) / 3, positive)
+    scale, shift = scale_and_shift((truth[:, None] - 0.7) / 3, positive)
     assert scale == pytest.approx(3, rel=0.1)
     assert shift == pytest.approx(0.7, abs=0.15)
 
 
-def test_platt_scaling_of_separable_classes_stays_finite() -> None:
-    scale, shift = platt_scaling(torch.tensor([-2.0, -1.0, 1.0, 2.0]), torch.tensor([False, False, True, True]))
+def test_calibration_finds_different_scales_on_both_sides_of_zero() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(20_000, generator=generator) * 3
+    sides = torch.stack([-F.softplus(-logits), F.softplus(logits)], 1)
+    positive = torch.rand(len(logits), generator=generator) < torch.sigmoid(sides @ torch.tensor([0.5, 2.0]) - 0.3)
+    more = math.log(float(positive.sum() / (~positive).sum()))  # than if both classes were equally frequent
+    assert scale_and_shift(sides, positive) == pytest.approx([0.5, 2.0, -0.3 - more], abs=0.15)
+
+
+def test_calibration_of_separable_classes_stays_finite() -> None:
+    logits = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]])
+    scale, shift = scale_and_shift(logits, torch.tensor([False, False, True, True]))
     assert 0 < scale < 10
     assert abs(shift) < 0.1
 

@@ -81,7 +81,7 @@ def write_discriminator(weights: Path, seed: int = 0) -> None:
     torch.manual_seed(seed)
     module = build_model("discriminator", **DISCRIMINATOR_FIELDS)
     state = dict(module.state_dict())
-    state["calibration"] = torch.tensor([8.0, 0.0])
+    state["calibration"] = torch.tensor([8.0, 8.0, 0.0])
     fields = DISCRIMINATOR_FIELDS
     write_model(weights, "discriminator", state, asdict(module.needs), "discriminator", "discriminator", fields)
 

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pairs", type=Path, nargs="*", default=[], metavar="DIR", help="folders with moire/ and clean/ photos"
     )
     parser.add_argument("--content", type=Path, metavar="POOL", help="content store to simulate captures of")
-    parser.add_argument("--captures", type=int, default=120, metavar="N", help="how many (default %(default)s)")
+    parser.add_argument("--captures", type=int, default=400, metavar="N", help="how many (default %(default)s)")
     parser.add_argument(
         "--models", nargs="*", default=["cnn", "gan"], metavar="ID", help="whose results to judge (default cnn gan)"
     )

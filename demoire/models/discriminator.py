@@ -49,8 +49,8 @@ class Discriminator(nn.Module):
         # Fully connected, at each position on its own.
         self.hidden = nn.Conv2d(channels[-1], config.hidden, 1)
         self.verdict = nn.Conv2d(config.hidden, 1, 1)
-        # Scale and shift of the logit, set at export so that probabilities are calibrated.
-        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
+        # Scale of the logit below and above zero, and shift, set at export so that probabilities are calibrated.
+        self.register_buffer("calibration", torch.tensor([1.0, 1.0, 0.0]))
 
     @property
     def needs(self) -> Needs:
@@ -71,7 +71,9 @@ class Discriminator(nn.Module):
             feature = F.leaky_relu(down(feature), 0.2)
             feature = feature + F.leaky_relu(level(feature), 0.2)
         logits: Tensor = self.verdict(F.leaky_relu(self.hidden(feature), 0.2)).float()
-        return logits * self.calibration[0] + self.calibration[1]
+        below, above, shift = self.calibration
+        calibrated: Tensor = above * F.softplus(logits) - below * F.softplus(-logits) + shift
+        return calibrated
 
 
 def fine_detail(pictures: Tensor) -> Tensor:

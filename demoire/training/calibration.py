@@ -1,4 +1,4 @@
-"""Makes logits of detector and discriminator probabilities: Platt scaling on held-out captures."""
+"""Makes logits of detector and discriminator probabilities, on held-out captures."""
 
 from collections.abc import Sequence
 
@@ -21,31 +21,34 @@ POSITIVE_SHARE = 0.02
 """How much of a picture, or a window, must have plain moire (``labels.plain``) to be a positive of the verdict."""
 
 
-def platt_scaling(logits: Tensor, positive: Tensor) -> tuple[float, float]:
-    """Scale and shift with which sigmoid(scale * logit + shift) is a probability, were both classes equally frequent.
+def scale_and_shift(logits: Tensor, positive: Tensor) -> list[float]:
+    """Scales and shift so that sigmoid(scales . logits + shift) is a probability, were both classes equally frequent.
 
     Platt, Probabilistic outputs for support vector machines (1999): a logistic regression whose targets are drawn in a
     little, so that classes that can be told apart perfectly do not give an endless scale.
 
     Args:
-        logits, positive: (N,) float and bool; both classes must occur.
+        logits, positive: (N, K) float and (N,) bool; both classes must occur.
+
+    Returns:
+        K scales, and the shift.
     """
     counts = positive.sum().double(), (~positive).sum().double()
     target = torch.where(positive, (counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2))
     weight = torch.where(positive, 0.5 / counts[0], 0.5 / counts[1])
-    both = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([both], max_iter=200, line_search_fn="strong_wolfe")
+    found = torch.tensor([1.0] * logits.shape[1] + [0.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([found], max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        scaled = logits.double() * both[0] + both[1]
+        scaled = logits.double() @ found[:-1] + found[-1]
         loss = F.binary_cross_entropy_with_logits(scaled, target, weight, reduction="sum")
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    scale, shift = both.detach().tolist()
-    return scale, shift
+    values: list[float] = found.detach().tolist()
+    return values
 
 
 @torch.no_grad()
@@ -55,7 +58,7 @@ def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, 
     logits, positive = [], []
 
     def add(image: Tensor, label: bool) -> None:
-        logits.append(model.judge(model(image)[1]).max())
+        logits.append(model.judge(model(image)[1]).max()[None])
         positive.append(label)
 
     for number in range(captures):
@@ -78,10 +81,14 @@ def calibrate_discriminator(
     store: ContentStore,
     simulator: SimulatorConfig,
     generators: Sequence[nn.Module],
-    captures: int = 120,
+    captures: int = 300,
 ) -> None:
-    """Sets ``model.calibration`` by clean pictures of captures against what the ``generators`` make of these."""
-    model.calibration.copy_(torch.tensor([1.0, 0.0]))
+    """Sets ``model.calibration`` by clean pictures of captures against what the ``generators`` make of these.
+
+    Faint moire leaves results that are as good as clean ones, strong moire does not: logits are scaled differently on
+    both sides of zero (Kull et al., Beta calibration, AISTATS 2017), patch by patch.
+    """
+    model.calibration.copy_(torch.tensor([1.0, 1.0, 0.0]))
     logits, positive = [], []
     for number in range(captures):
         pair = render_batch(store, simulator, (VALIDATION_SEED, 3, number), 1, SIDE // 2, torch.device("cpu"))
@@ -89,15 +96,17 @@ def calibrate_discriminator(
             continue
         restored = generators[number % len(generators)](pair.moire).clamp(0, 1)
         for candidate, label in ((pair.clean, True), (restored, False)):
-            logits.append(model(candidate, pair.moire).mean())
+            # In 8 bits, as a visitor gets them.
+            patches = model((candidate * 255).round() / 255, pair.moire)
+            logits.append(torch.stack([-F.softplus(-patches).mean(), F.softplus(patches).mean()]))
             positive.append(label)
     _set_calibration(model, logits, positive)
 
 
 def _set_calibration(model: Detector | Discriminator, logits: list[Tensor], positive: list[bool]) -> None:
     with torch.enable_grad():
-        scale, shift = platt_scaling(torch.stack(logits), torch.tensor(positive))
-    model.calibration.copy_(torch.tensor([scale, shift]))
+        found = scale_and_shift(torch.stack(logits), torch.tensor(positive))
+    model.calibration.copy_(torch.tensor(found))
 
 
 def _tensor(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
