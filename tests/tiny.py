@@ -89,7 +89,7 @@ def write_discriminator(weights: Path, seed: int = 0) -> None:
 def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Samples | None" = None) -> None:
     """Adds a small detector with random weights; given two pictures, one whose verdict and mask tell them apart.
 
-    The calibration of its verdict is put between them, and the bias of its mask so that some cells of ``moire`` show.
+    The bias of its mask is put so that some cells of ``moire`` show, and the calibration of its verdict between both.
     """
     from itertools import count
 
@@ -105,13 +105,13 @@ def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Sample
         if clean is None or moire is None:
             break
         with torch.inference_mode():
-            (maps, features), (_, others) = (module(padded(pixels, 16)) for pixels in (moire, clean))
+            module.maps.bias[1] -= module(padded(moire, 16))[0][0, 1].quantile(0.7)
+            features, others = (module(padded(pixels, 16))[1] for pixels in (moire, clean))
             high, low = (float(module.judge(found).max()) for found in (features, others))
         if high > low:
             state = module.state_dict()
             scale = 6 / (high - low)
             state["calibration"] = torch.tensor([scale, -scale * (low + high) / 2])
-            state["maps.bias"][1] -= maps[0, 1].quantile(0.7)
             module.load_state_dict(state)
             break
     fields = DETECTOR_FIELDS

@@ -85,12 +85,19 @@ class Report:
     meaning: str
 
 
+#: Commands of families that do not restore.
+_USAGE: Mapping[str, str] = {
+    "detector": "detect PHOTO",
+    "discriminator": "restore PHOTO -o restored.png --json    # looks_clean",
+}
 #: By the key under which the JSON lists single pictures.
 REPORTS: Mapping[str, Report] = {
     "pairs": Report("evaluate --pairs {name} --model {id}", _PAIR_COLUMNS, _SCORES),
     "clean": Report("evaluate --clean {name} --model {id}", _CLEAN_COLUMNS, _SCORES),
-    "pictures": Report("evaluate-detector {name}", _DETECTOR_COLUMNS, _VERDICTS),
-    "judged": Report("evaluate-discriminator {name}", _DISCRIMINATOR_COLUMNS, _JUDGED),
+    "pictures": Report(
+        "evaluate-detector --pairs DIR --clean DIR --textures 96 --content POOL", _DETECTOR_COLUMNS, _VERDICTS
+    ),
+    "judged": Report("evaluate-discriminator --pairs DIR --content POOL", _DISCRIMINATOR_COLUMNS, _JUDGED),
     "clips": Report("evaluate --clips --model {id}", _CLIP_COLUMNS, _CLIPS),
 }
 
@@ -163,8 +170,8 @@ def model_index(entry: ModelEntry, figures: Sequence[Figures]) -> list[dict[str,
 
 def _head(entry: ModelEntry, preset: Preset) -> str:
     size = sum(file.size for file in entry.files.values()) / 1e6
-    restoring = f"python -m demoire restore PHOTO -o restored.png --model {entry.id}"
-    usage = restoring if preset.task.restores else f"python -m demoire {entry.id} PHOTO"
+    restoring = f"restore PHOTO -o restored.png --model {entry.id}"
+    usage = _USAGE.get(entry.family, restoring)
     return f"""# {entry.id}
 
 {entry.summary["en"]}
@@ -172,7 +179,7 @@ def _head(entry: ModelEntry, preset: Preset) -> str:
 Architecture `{entry.architecture}`, {entry.parameters / 1e6:.2f} M parameters, {entry.macs_per_pixel / 1000:.1f} kMAC
 per pixel, {size:.1f} MB. Input: (N, 3, H, W) sRGB in [0, 1].
 
-    {usage}
+    python -m demoire {usage}
 """
 
 
