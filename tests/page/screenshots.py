@@ -39,6 +39,8 @@ def _visit(browser: Browser, address: str, name: str, mode: str, **screen: Any) 
     for box in visitor.page.locator(".family input").all():
         box.check()
     visitor.restore()
+    if mode == "side":
+        visitor.page.wait_for_selector("#viewer-restore .cell[data-key=result-3]:has-text('looks like a clean photo')")
     visitor.page.click(f"#viewer-restore [data-mode={mode}]")
     settled(visitor)
     visitor.page.locator("#viewer-restore" if mode == "split" else "#demoire-header").scroll_into_view_if_needed()
