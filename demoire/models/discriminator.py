@@ -71,9 +71,17 @@ class Discriminator(nn.Module):
             feature = F.leaky_relu(down(feature), 0.2)
             feature = feature + F.leaky_relu(level(feature), 0.2)
         logits: Tensor = self.verdict(F.leaky_relu(self.hidden(feature), 0.2)).float()
-        below, above, shift = self.calibration
-        calibrated: Tensor = above * F.softplus(logits) - below * F.softplus(-logits) + shift
+        (below, above), (low, high, shift) = sides(logits), self.calibration
+        calibrated: Tensor = low * below + high * above + shift
         return calibrated
+
+
+def sides(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The parts of a logit below and above zero, smoothly: the logarithms of p and of 1 / (1 - p); it is their sum.
+
+    What beta calibration scales (Kull et al., AISTATS 2017).
+    """
+    return -F.softplus(-logits), F.softplus(logits)
 
 
 def fine_detail(pictures: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from demoire.models.detector import Detector
-from demoire.models.discriminator import Discriminator
+from demoire.models.discriminator import Discriminator, sides
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.content import ContentStore
 from demoire.training.labels import from_rms, plain, visible
@@ -98,7 +98,7 @@ def calibrate_discriminator(
         for candidate, label in ((pair.clean, True), (restored, False)):
             # In 8 bits, as a visitor gets them.
             patches = model((candidate * 255).round() / 255, pair.moire)
-            logits.append(torch.stack([-F.softplus(-patches).mean(), F.softplus(patches).mean()]))
+            logits.append(torch.stack([side.mean() for side in sides(patches)]))
             positive.append(label)
     _set_calibration(model, logits, positive)
 

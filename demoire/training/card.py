@@ -135,7 +135,7 @@ def write_card(
     """Writes ``folder/README.md``; raises OutputError where that cannot be."""
     parts = [
         card_top(entry, [DATA_SETS[kind] for kind in trained.data], model_index(entry, figures)),
-        _head(entry, preset),
+        _head(entry),
         _limits(preset),
         _figures(entry, figures),
         _training(preset, trained, history),
@@ -168,7 +168,7 @@ def model_index(entry: ModelEntry, figures: Sequence[Figures]) -> list[dict[str,
     return results
 
 
-def _head(entry: ModelEntry, preset: Preset) -> str:
+def _head(entry: ModelEntry) -> str:
     size = sum(file.size for file in entry.files.values()) / 1e6
     restoring = f"restore PHOTO -o restored.png --model {entry.id}"
     usage = _USAGE.get(entry.family, restoring)
