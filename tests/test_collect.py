@@ -1,8 +1,10 @@
 """Clean pictures from Debian packages: licences, near-duplicates, manifest."""
 
 import hashlib
+import io
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ import pytest
 from PIL import Image
 
 from demoire.errors import DataError
+from demoire.training.building import kind_of
 from demoire.training.collect import Rule, collect, is_accepted, read_copyright
 from demoire.training.manifest import find_sources
+from demoire.training.unzipping import unzip_textures
 
 
 def test_licence_families() -> None:
@@ -71,6 +75,48 @@ def test_collecting_reads_licences_and_skips_small_repeated_and_refused(tmp_path
     with pytest.raises(DataError, match="cannot be unpacked"):
         (packages / "views_1.2-3_all.deb").write_bytes(b"no package")
         list(collect(tmp_path / "out", packages, rules=(rule,)))
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb")
+def test_textures_in_a_zip_file_are_halved_and_what_is_no_picture_is_left(tmp_path: Path) -> None:
+    tree, packages = tmp_path / "tree", tmp_path / "packages"
+    for folder in (tree / "DEBIAN", tree / "usr/share/game", packages):
+        folder.mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text(
+        "Package: game\nVersion: 2\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n"
+    )
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (512, 512, 3), np.uint8)
+    with zipfile.ZipFile(tree / "usr/share/game/mod.zip", "w") as archive:
+        for name, side in {
+            "art/ground/grass.png": 512,
+            "art/ground/grass_norm.png": 512,
+            "art/ground/tiny.png": 64,
+            "art/skin/man.png": 512,
+        }.items():
+            stream = io.BytesIO()
+            Image.fromarray(small[:side, :side].repeat(2, 0).repeat(2, 1)).save(stream, "DDS")
+            archive.writestr(f"{name}.cached.dds", stream.getvalue())
+    subprocess.run(["dpkg-deb", "-b", tree, packages / "game_2_all.deb"], check=True, capture_output=True)
+    rule = Rule(
+        "game", "textures/game", "usr/share/game", ("art/ground/*",), "CC0-1.0", "A", "mod.zip", fewest_pixels=512 * 512
+    )
+    (report,) = collect(tmp_path / "out", packages, rules=(rule,))
+    assert (report.taken, report.small) == (1, 1)
+    (source,) = find_sources(tmp_path / "out")
+    assert (source.file, source.licence, kind_of(source.file)) == (
+        "textures/game/art/ground/grass.png",
+        "CC0-1.0",
+        "texture",
+    )
+    with Image.open(tmp_path / "out" / source.file) as image:
+        assert np.array_equal(np.asarray(image), small)
+
+
+def test_archive_that_is_no_zip_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mod.zip").write_bytes(b"no archive")
+    with pytest.raises(DataError, match=r"mod\.zip is damaged"):
+        unzip_textures(tmp_path / "mod.zip", ("*",), tmp_path)
 
 
 def test_copyright_file_that_is_missing_states_nothing(tmp_path: Path) -> None:

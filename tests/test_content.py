@@ -141,6 +141,19 @@ def test_crops_are_seeded_and_follow_the_shares(content: Path, tmp_path: Path) -
     assert len(pickle.dumps(store)) < 1000
 
 
+def test_crops_of_a_kind_are_of_it_and_of_any_where_there_is_none(content: Path, tmp_path: Path) -> None:
+    finish(build_store(options(content), tmp_path / "store"))
+    store, rng = ContentStore(tmp_path / "store", "train"), np.random.default_rng(3)
+    rows = {
+        picture[top, left : left + 8].tobytes(): entry.kind
+        for picture, entry in zip(map(store.picture, range(len(store))), store.entries, strict=True)
+        for top in range(picture.shape[0])
+        for left in range(picture.shape[1] - 7)
+    }
+    assert {rows[store.crop(rng, 4, 8, "screen")[0].tobytes()] for _ in range(40)} == {"screen"}
+    assert len({rows[store.crop(rng, 4, 8, "texture")[0].tobytes()] for _ in range(40)}) > 1
+
+
 def test_crop_lies_inside_or_continues_by_mirroring() -> None:
     ramp = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
     large = random_crop(ramp, np.random.default_rng(2), 23, 31)

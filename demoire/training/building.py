@@ -31,7 +31,7 @@ from demoire.training.manifest import (
 from demoire.training.packing import read_member, read_pack
 from demoire.training.pages import VERSION, render_page
 
-_FOLDER_KINDS = {"screens": "screen", "pages": "page", "plain": "plain"}
+_FOLDER_KINDS = {"screens": "screen", "pages": "page", "plain": "plain", "textures": "texture"}
 _PAGE_LICENCE = "CC0-1.0"
 _IN_FLIGHT = 8
 
@@ -82,7 +82,7 @@ class Progress:
 
 
 def kind_of(file: str) -> str:
-    """Kind of a picture by its top folder: ``screens``, ``pages`` and ``plain`` name theirs, all else is a photo."""
+    """Kind of a picture by its top folder: ``screens``, ``pages``, ``plain``, ``textures``; all else is a photo."""
     return _FOLDER_KINDS.get(file.split("/")[0], "photo")
 
 

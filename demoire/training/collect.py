@@ -20,10 +20,10 @@ from PIL import Image
 
 from demoire.errors import DataError, OutputError
 from demoire.training.manifest import FOLDER_MANIFEST, PICTURE_SUFFIXES, Source, file_sha256, write_manifest
+from demoire.training.unzipping import unzip_textures
 
 ACCEPTED = ("CC0", "CC-BY", "CC-BY-SA", "MIT", "GFDL")
 _SHORTEST_SIDE = 360
-_FEWEST_PIXELS = 300_000
 _SIDE = 32
 # Of 32 x 32 signs of the horizontal gradient so many differ at most between near-duplicates.
 _SAME_SIGNS = 16
@@ -39,9 +39,11 @@ class Rule:
         package: its name.
         folder: where they go below the content folder; ``photos/...`` or ``screens/...``.
         root: the folder inside the package that the patterns, and the names given here, start from.
-        patterns: globs of the pictures.
+        patterns: globs of the pictures; of ``zipped`` where that is given.
         licence: their licence, or "" to read it from the package's copyright file.
         author: beside a given licence.
+        zipped: a ZIP file below the root whose textures to take, see :func:`unzip_textures`.
+        fewest_pixels: smaller pictures are left out.
     """
 
     package: str
@@ -50,6 +52,8 @@ class Rule:
     patterns: tuple[str, ...]
     licence: str = ""
     author: str = ""
+    zipped: str = ""
+    fewest_pixels: int = 300_000
 
 
 _WALLPAPERS = "usr/share/wallpapers"
@@ -122,6 +126,17 @@ RULES = (
         "screens/handbook",
         "usr/share/doc/debian-handbook/html",
         tuple(f"{language}/images/*" for language in _HANDBOOK_LANGUAGES),
+    ),
+    # Said for all files in the package's copyright file.
+    Rule(
+        "0ad-data",
+        "textures/0ad",
+        "usr/share/games/0ad/mods/public",
+        ("art/textures/terrain/types/*",),
+        "CC-BY-SA-3.0",
+        "Wildfire Games",
+        zipped="public.zip",
+        fewest_pixels=512 * 512,
     ),
 )
 
@@ -209,6 +224,8 @@ def _apply(
 ) -> tuple[list[Source], Collected]:
     """Copies the pictures of one rule as they are; returns their rows and the counts."""
     root = unpacked / rule.root
+    if rule.zipped:
+        unzip_textures(root / rule.zipped, rule.patterns, root)
     found = {path for pattern in rule.patterns for path in root.glob(pattern)}
     paths = sorted(path for path in found if path.suffix.lower() in PICTURE_SUFFIXES and not path.is_symlink())
     statements = read_copyright(unpacked / "usr/share/doc" / rule.package / "copyright") if not rule.licence else []
@@ -217,7 +234,7 @@ def _apply(
     small = repeated = refused = 0
     for path in paths:
         licence, author = (rule.licence, rule.author) if rule.licence else _stated(path, root, statements)
-        own = _signs(path)
+        own = _signs(path, rule.fewest_pixels)
         if not is_accepted(licence, accepted):
             refused += 1
         elif own is None:
@@ -242,10 +259,10 @@ def _copy(path: Path, target: Path) -> Path:
     return target
 
 
-def _signs(path: Path) -> NDArray[np.bool_] | None:
+def _signs(path: Path, fewest_pixels: int) -> NDArray[np.bool_] | None:
     """Signs of the horizontal gradient of a thumbnail; None for a picture that is too small."""
     with Image.open(path) as image:
-        if min(image.size) < _SHORTEST_SIDE or image.width * image.height < _FEWEST_PIXELS:
+        if min(image.size) < _SHORTEST_SIDE or image.width * image.height < fewest_pixels:
             return None
         image.draft("L", (4 * _SIDE, 4 * _SIDE))
         upright = image.convert("RGBA").convert("L")

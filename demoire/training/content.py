@@ -24,9 +24,9 @@ from demoire.errors import DataError, UnknownNameError
 FORMAT = 1
 INDEX = "index.json"
 SPLITS = ("train", "val")
-KINDS = ("photo", "screen", "page", "plain")
+KINDS = ("photo", "texture", "screen", "page", "plain")
 VALIDATION_SHARE = 0.06
-DEFAULT_SHARES: Mapping[str, float] = {"photo": 0.55, "screen": 0.30, "page": 0.12, "plain": 0.03}
+DEFAULT_SHARES: Mapping[str, float] = {"photo": 0.45, "texture": 0.12, "screen": 0.28, "page": 0.12, "plain": 0.03}
 _MIN_FOR_VALIDATION = 8
 
 
@@ -166,9 +166,14 @@ class ContentStore:
         group = self._groups[rng.choice(len(KINDS), p=self._weights)]
         return group[int(rng.integers(len(group)))]
 
-    def crop(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
-        """A random crop, (height, width, 3) uint8, of a random picture; a smaller picture is continued by mirroring."""
-        return random_crop(self.picture(self.draw(rng)), rng, height, width)
+    def crop(self, rng: np.random.Generator, height: int, width: int, kind: str | None = None) -> NDArray[np.uint8]:
+        """A random crop, (height, width, 3) uint8, of a random picture; a smaller picture is continued by mirroring.
+
+        ``kind`` asks for a picture of that kind, where there is any.
+        """
+        group = self._groups[KINDS.index(kind)] if kind else []
+        index = group[int(rng.integers(len(group)))] if group else self.draw(rng)
+        return random_crop(self.picture(index), rng, height, width)
 
 
 def random_crop(picture: NDArray[np.uint8], rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:

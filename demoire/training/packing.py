@@ -24,9 +24,10 @@ from demoire.training.manifest import file_sha256
 PACK_FORMAT = 1
 PACK_INDEX = "pack.json"
 # What each kind may take of the pack's bytes; what one leaves over goes to the next.
-BYTE_SHARES = {"photo": 0.55, "plain": 0.03, "page": 0.12, "screen": 0.30}
+BYTE_SHARES = {"photo": 0.45, "texture": 0.15, "plain": 0.03, "page": 0.10, "screen": 0.27}
 PHOTO_QUALITIES = (98, 96, 94, 92, 90)
 PHOTO_LONGEST = 1440
+_LOSSY = ("photo", "texture")
 _MEMBER_OVERHEAD = 1200
 _SAMPLE_STEP = 4
 _MOST_MISSES = 12
@@ -82,7 +83,7 @@ def write_pack(store: Path, target: Path, limit: int, originals: Mapping[str, Pa
     for kind, share in BYTE_SHARES.items():
         room, misses = room + share * limit, 0
         for picture in groups[kind]:
-            data, suffix = encode_picture(picture, quality if kind == "photo" else None)
+            data, suffix = encode_picture(picture, quality if kind in _LOSSY else None)
             cost = len(data) + _MEMBER_OVERHEAD
             if spent + cost <= min(room, limit):
                 chosen.append((PackedEntry(f"{len(chosen):05d}{suffix}", picture.split, picture.entry), data))

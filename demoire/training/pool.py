@@ -28,12 +28,12 @@ from demoire.training.textures import draw_texture, draw_thing
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T", bound=np.generic)
 VALIDATION_SEED = 20_000_003
-TEXTURE_SHARE, THING_SHARE, GRAINY_SHARE = 0.3, 0.25, 0.6
+TEXTURE_SHARE, THING_SHARE, GRAINY_SHARE, FOUND_SHARE = 0.3, 0.25, 0.5, 0.35
 SHOWN_THING_SHARE, REDUCED_SHARE, STREWN_SHARE = 0.1, 0.4, 0.15
 LARGEST_REDUCED = 2400
-"""Shares of captures that must pass untouched, and of screens, that show nothing but a texture, or a thing with one; of
-the rest of the former that are grainy; of content that is reduced first or strewn with leaves, and the side in pixels
-of the largest crop to reduce."""
+"""Shares of captures that must pass untouched, and of screens, that show nothing but a drawn texture, or a thing with
+one; of the rest of the former that are grainy, and that show a texture found in nature; of content that is reduced
+first or strewn with leaves, and the side in pixels of the largest crop to reduce."""
 
 
 def render_batch(
@@ -61,7 +61,7 @@ def draw_content(
     drawn = rng.random()
     if kind != "screen" and drawn < TEXTURE_SHARE:
         return draw_texture(rng, height, width)
-    crop = _draw_crop(store, rng, height, width)
+    crop = _draw_crop(store, rng, height, width, FOUND_SHARE if kind != "screen" else 0)
     if rng.random() < STREWN_SHARE:
         crop = draw_leaves(rng, crop)
     with_thing = drawn < (SHOWN_THING_SHARE if kind == "screen" else TEXTURE_SHARE + THING_SHARE)
@@ -70,19 +70,22 @@ def draw_content(
     return draw_grain(rng, crop) if kind != "screen" and rng.random() < GRAINY_SHARE else crop
 
 
-def _draw_crop(store: ContentStore, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+def _draw_crop(
+    store: ContentStore, rng: np.random.Generator, height: int, width: int, found_share: float
+) -> NDArray[np.uint8]:
     """A crop; many are reduced by up to 3 first: foliage, fur and water of sharp photos are dense and irregular.
 
     Half of these without a filter and not alike along both axes, as pictures in chats and data sets often are: what is
     jagged in them is no moire.
     """
     largest = min(3.0, LARGEST_REDUCED / max(height, width))
+    kind = "texture" if rng.random() < found_share else None
     if rng.random() >= REDUCED_SHARE or largest <= 1:
-        return store.crop(rng, height, width)
+        return store.crop(rng, height, width, kind)
     down, across = rng.uniform(1, largest, 2)
     if filtered := rng.random() < 0.5:
         across = down
-    crop = Image.fromarray(store.crop(rng, round(height * down), round(width * across)))
+    crop = Image.fromarray(store.crop(rng, round(height * down), round(width * across), kind))
     return np.array(crop.resize((width, height), Image.Resampling.LANCZOS if filtered else Image.Resampling.NEAREST))
 
 
