@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from demoire.eight_bits import in_eight_bits
 from demoire.homography import in_other_pixels, placed
 from demoire.models.lucas_kanade import Level, pyramid, refine, unlikelihood
 
@@ -80,7 +81,7 @@ def _halves(height: int, width: int) -> Tensor:
 def _reduced(frames: Tensor) -> tuple[Tensor, float, float]:
     """Frames of at most ``LONGEST`` pixels, cut to the multiple, and by how much they were reduced across and down."""
     # As 8-bit values, so that what differs by rounding errors is the same.
-    reduced = (frames.clamp(0, 1) * 255).round() / 255
+    reduced = in_eight_bits(frames)
     height, width = frames.shape[-2:]
     if max(height, width) > LONGEST:
         reduced = F.interpolate(reduced, scale_factor=LONGEST / max(height, width), mode="area")

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from demoire.eight_bits import in_eight_bits
 from demoire.simulate import delivery, display, geometry, isp, optics, resampled, sensor, shown
 from demoire.simulate.config import UNMASKED, CaptureParameters, DeliveryParameters
 
@@ -256,4 +257,4 @@ def render(
         chosen = [parameters[i] for i in rest]
         noisy = untouched(content[rest], chosen, size)
         moire[rest] = clean[rest] = delivery.compress(noisy, [p.jpeg for p in chosen])
-    return Captures((moire * 255).round() / 255, clean, amplitude)
+    return Captures(in_eight_bits(moire), clean, amplitude)

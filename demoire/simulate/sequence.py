@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from demoire.eight_bits import in_eight_bits
 from demoire.homography import between, placed
 from demoire.simulate import delivery, geometry, shown, video
 from demoire.simulate.capture import content_size, sensor_size, shoot, untouched
@@ -188,7 +189,7 @@ def render_sequence(content: Tensor, parameters: SequenceParameters, size: tuple
         moire = video.compress(photo, parameters.video)
     else:
         moire = delivery.compress(photo, [p.jpeg for p in frames])
-    moire = (moire * 255).round() / 255
+    moire = in_eight_bits(moire)
     to_content = _homographies(parameters, size, content.shape[-2:])
     return Clip(moire, moire if kind in {"photo", "untouched"} else clean, to_content, between(to_content))
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from demoire.eight_bits import in_eight_bits
 from demoire.models.detector import Detector
 from demoire.models.discriminator import Discriminator, sides
 from demoire.simulate.config import SimulatorConfig
@@ -97,7 +98,7 @@ def calibrate_discriminator(
         restored = generators[number % len(generators)](pair.moire).clamp(0, 1)
         for candidate, label in ((pair.clean, True), (restored, False)):
             # In 8 bits, as a visitor gets them.
-            patches = model((candidate * 255).round() / 255, pair.moire)
+            patches = model(in_eight_bits(candidate), pair.moire)
             logits.append(torch.stack([side.mean() for side in sides(patches)]))
             positive.append(label)
     _set_calibration(model, logits, positive)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from demoire import homography
+from demoire.eight_bits import in_eight_bits
 from demoire.errors import DataError
 from demoire.simulate.sequence import Clip, SequenceConfig, draw_sequence, render_sequence, shown_size
 from demoire.training.content import ContentStore
@@ -112,7 +113,7 @@ def fill_clip_pool(
         seed = (pool_config.seed, index)
         clip = render_clip(store, config, seed, pool_config.frames, pool_config.size, torch.device("cpu"))
         # As the pool keeps the frames, in 8 bits.
-        pool.write(index, clip, cnn((clip.moire.clamp(0, 1) * 255).round() / 255))
+        pool.write(index, clip, cnn(in_eight_bits(clip.moire)))
 
     keep_rendering(pool, render, pace, limit)
 

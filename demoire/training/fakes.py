@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from demoire.eight_bits import in_eight_bits
 from demoire.simulate.optics import blur
 from demoire.training.losses import OWN_TARGET, weighted_mean
 
@@ -39,7 +40,7 @@ def disguise(real: Tensor, fake: Tensor, rng: torch.Generator) -> tuple[Tensor, 
 
     def noisy(pictures: Tensor) -> Tensor:
         noise = strength * torch.randn(pictures.shape, generator=rng)
-        return ((pictures + noise.to(pictures.device)).clamp(0, 1) * 255).round() / 255
+        return in_eight_bits(pictures + noise.to(pictures.device))
 
     return noisy(real), noisy(fake)
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from demoire.catalog import load_catalog
+from demoire.eight_bits import in_eight_bits
 from demoire.loading import load_model
 from demoire.models.detector import AMPLITUDE_UNIT, Detector
 from demoire.models.discriminator import Discriminator
@@ -156,7 +157,7 @@ class Detecting:
         quarter = len(moire) // 4
         alone, bare, rest = clean[len(clean) - quarter :], clean[:quarter], slice(2 * quarter, None)
         banded = add_bands(bare, rng)
-        image = torch.cat([alone, (banded * 255).round() / 255, moire[rest]])
+        image = torch.cat([alone, in_eight_bits(banded), moire[rest]])
         known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
         return image, torch.cat([known, amplitude_label(moire[rest], clean[rest])])
 
