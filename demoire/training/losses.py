@@ -12,6 +12,7 @@ SCALES = (1, 2, 4, 8, 16)
 OWN_TARGET = 1 / 255
 BANDS_SHOW, GRIDS_SHOW = 1.5 / 255, 5 / 255
 FULL_HARM = 6 / 255
+QUIET_ERROR = 1 / 255
 
 
 def l1(restored: Tensor, clean: Tensor) -> Tensor:
@@ -28,6 +29,32 @@ def pyramid_l1(restored: Tensor, clean: Tensor) -> Tensor:
     total = difference.abs().mean()
     for side in SCALES[1:]:
         total = total + F.avg_pool2d(difference, side).abs().mean()
+    return total
+
+
+def octaves(difference: Tensor) -> list[Tensor]:
+    """What means over squares of 2 px leave of an image, what those of 4 px leave of these, and so on up to 32 px.
+
+    A Laplacian pyramid (Burt and Adelson, 1983); it ends where a side is odd. The last item is what is left.
+    """
+    bands = []
+    for _ in SCALES:
+        if difference.shape[-2] % 2 or difference.shape[-1] % 2:
+            break
+        coarser = F.avg_pool2d(difference, 2)
+        bands.append(difference - F.interpolate(coarser, scale_factor=2.0, mode="nearest"))
+        difference = coarser
+    return [*bands, difference]
+
+
+def octave_share(restored: Tensor, clean: Tensor, moire: Tensor) -> Tensor:
+    """Sum over octaves of the share of each image's error that is left, of what its capture had.
+
+    So faint wide bands count as much as strong grids, which in a mean of differences outweigh them by ten to one.
+    """
+    total = torch.zeros((), device=restored.device)
+    for left, before in zip(octaves(restored - clean), octaves(moire - clean), strict=True):
+        total = total + (left.abs().mean((1, 2, 3)) / (before.abs().mean((1, 2, 3)) + QUIET_ERROR)).mean()
     return total
 
 

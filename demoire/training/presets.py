@@ -7,7 +7,7 @@ from demoire.errors import UnknownNameError
 from demoire.models.detector import DetectorConfig
 from demoire.models.discriminator import DiscriminatorConfig
 from demoire.models.recurrent import RecurrentConfig
-from demoire.models.unet import UNetConfig
+from demoire.models.unet import BANDS, UNetConfig
 from demoire.simulate.config import UNMASKED, SimulatorConfig
 from demoire.simulate.sequence import SequenceConfig
 from demoire.training.adversarial import Adversarial
@@ -35,6 +35,7 @@ class Preset:
         task: what it is trained for.
         adversarial: the discriminator that it is set against, if any.
         begins_with: id of the bundled model whose weights it starts from, unless others are named.
+        learns: what the names of the parameters that are trained begin with; others stay as they were begun with.
         crop, batch: side in pixels and number of the crops of one step.
         learning_rate: the highest; reached after ``warmup`` steps, falling as a cosine to 1 % at the end.
         clip: largest norm of the gradient.
@@ -53,6 +54,7 @@ class Preset:
     task: Task = field(default_factory=Restoring)
     adversarial: Adversarial | None = None
     begins_with: str | None = None
+    learns: str = ""
     steps: int = 40_000
     crop: int = 256
     batch: int = 4
@@ -72,6 +74,18 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     "cnn": Preset(),
+    # Afterwards, what takes wide bands away, with the rest as it is: few weights, so it learns fast.
+    "cnn-bands": Preset(
+        network=UNetConfig(band_channels=64),
+        begins_with="cnn",
+        learns=BANDS,
+        task=Restoring(loss_name="octave_share"),
+        steps=8_000,
+        batch=6,
+        learning_rate=3e-3,
+        warmup=100,
+        clip=1.0,
+    ),
     "cnn-fast": Preset(
         model_id="cnn-fast",
         network=UNetConfig(encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)),

@@ -23,7 +23,7 @@ from demoire.training.calibration import POSITIVE_SHARE, calibrate, calibrate_di
 from demoire.training.content import ContentStore
 from demoire.training.fakes import disguise, mean_of_pictures, vary, with_moire
 from demoire.training.labels import add_bands, amplitude_label, from_rms, look_closer, plain, visible
-from demoire.training.losses import LOSSES, dice_loss, gate_loss, weighted_mean
+from demoire.training.losses import LOSSES, dice_loss, gate_loss, octave_share, weighted_mean
 
 GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is trained and calibrated against."""
@@ -80,7 +80,7 @@ class Restoring:
     """Moire image to clean image, and a gate that learns where there is moire at all.
 
     Attributes:
-        loss_name: one of ``losses.LOSSES``.
+        loss_name: one of ``losses.LOSSES``, or ``octave_share``.
         gate_weight: weight of ``losses.gate_loss`` beside it.
     """
 
@@ -101,7 +101,10 @@ class Restoring:
         """The restored pictures, and the loss."""
         assert isinstance(model, UNet)
         restored, logits = model.restore_and_judge(moire)
-        between = LOSSES[self.loss_name](restored.float(), clean)
+        if self.loss_name == octave_share.__name__:
+            between = octave_share(restored.float(), clean, moire)
+        else:
+            between = LOSSES[self.loss_name](restored.float(), clean)
         return restored.float(), between + self.gate_weight * gate_loss(logits.float(), moire, clean)
 
     @torch.no_grad()
