@@ -28,6 +28,7 @@ from demoire.training.loop import Precision, Trainer, TrainOptions, learning_rat
 from demoire.training.losses import LOSSES, QUIET_ERROR, gate_loss, octave_share, octaves
 from demoire.training.pool import CapturePool, PoolConfig, fill_pool
 from demoire.training.presets import find_preset
+from demoire.training.tasks import TakingBands
 from demoire.training.textures import draw_texture, draw_thing
 
 NETWORK = UNetConfig((8, 8), (0, 1), (1,), 0)
@@ -184,7 +185,7 @@ def test_octaves_part_a_picture() -> None:
     assert octaves(wave[None, None])[3].abs().mean() == pytest.approx(0.01, rel=1e-4)
 
 
-def test_share_of_an_octave_is_of_what_the_capture_had() -> None:
+def test_share_of_an_octave_is_of_what_there_was_before() -> None:
     checker = ((torch.arange(64)[:, None] + torch.arange(64)) % 2 * 2 - 1) * torch.ones(64, 64)
     wave = torch.sign(torch.sin(torch.arange(64) * torch.pi / 8 + 0.1)).expand(64, 64)
     clean = torch.rand(1, 3, 64, 64)
@@ -192,14 +193,15 @@ def test_share_of_an_octave_is_of_what_the_capture_had() -> None:
     def share(left: float, before: float, pattern: torch.Tensor) -> float:
         return octave_share(clean + left * pattern, clean, clean + before * pattern).item()
 
-    assert share(0.0, 0.1, checker) == pytest.approx(0, abs=1e-4)
+    assert share(0.1, 0.1, checker) == pytest.approx(0, abs=1e-4)
     for left in (0.05, 0.1):
-        assert share(left, 0.1, checker) == pytest.approx(left / (0.1 + QUIET_ERROR), rel=1e-3)
-    assert share(0.01, 0.01, wave) > 0.5 * share(0.1, 0.1, checker)
+        assert share(left, 0.1, wave) == pytest.approx(left**2 / (0.1**2 + QUIET_ERROR**2), rel=1e-3)
+    assert share(0.01, 0.01, wave) > 0.8 * share(0.1, 0.1, wave)
+    assert share(0.0005, 0.0, wave) < 0.02 * share(0.01, 0.01, wave)
 
 
 def test_only_what_a_preset_learns_is_changed(content: Path, tmp_path: Path) -> None:
-    preset = replace(small_preset(), network=replace(NETWORK, band_channels=6), learns="bands.")
+    preset = replace(small_preset(), network=replace(NETWORK, band_channels=6), learns="bands.", task=TakingBands())
     torch.manual_seed(1)
     trained = UNet(NETWORK).state_dict()
     trainer = Trainer(preset, options(content, tmp_path, init=(trained,)))

@@ -141,6 +141,11 @@ class UNet(nn.Module):
 
     def restore_and_judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What ``forward`` gives, and the logits of the gate, (N, 1, h, w) at the coarsest decoder level."""
+        restored, logits = self.without_bands(x)
+        return (restored if self.bands is None else restored + self.bands(x, restored)), logits
+
+    def without_bands(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The same before wide bands are taken away."""
         feature = self.stem(F.pixel_unshuffle(x, 2))
         skips: list[Tensor] = []
         for level, encoder in enumerate(self.encoders):
@@ -158,8 +163,7 @@ class UNet(nn.Module):
                 logits = self.gate(feature).float()
         opened = F.interpolate(torch.sigmoid(logits), scale_factor=2**coarsest, mode="bilinear", align_corners=False)
         residual = F.pixel_shuffle(self.head(feature).float() * opened, 2)
-        restored = x + residual
-        return (restored if self.bands is None else restored + self.bands(x, restored)), logits
+        return x + residual, logits
 
 
 def receptive_radius(config: UNetConfig) -> int:
@@ -172,7 +176,8 @@ def receptive_radius(config: UNetConfig) -> int:
         radius += pixel * (convolutions + (2 if level == 0 else 1) + 1)
     radius += config.context_blocks * (CONTEXT_KERNEL // 2) * 2 ** len(config.channels)
     radius += sight() if config.band_channels else 0
-    return -(-radius // config.size_multiple) * config.size_multiple
+    rounded: int = -(-radius // config.size_multiple) * config.size_multiple
+    return rounded
 
 
 def macs_per_pixel(model: nn.Module, sizes: Sequence[int] = (128, 128), inputs: int = 1) -> float:

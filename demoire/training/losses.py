@@ -12,7 +12,7 @@ SCALES = (1, 2, 4, 8, 16)
 OWN_TARGET = 1 / 255
 BANDS_SHOW, GRIDS_SHOW = 1.5 / 255, 5 / 255
 FULL_HARM = 6 / 255
-QUIET_ERROR = 1 / 255
+QUIET_ERROR, FIRST_OCTAVE = 1 / 255, 2
 
 
 def l1(restored: Tensor, clean: Tensor) -> Tensor:
@@ -47,14 +47,17 @@ def octaves(difference: Tensor) -> list[Tensor]:
     return [*bands, difference]
 
 
-def octave_share(restored: Tensor, clean: Tensor, moire: Tensor) -> Tensor:
-    """Sum over octaves of the share of each image's error that is left, of what its capture had.
+def octave_share(restored: Tensor, clean: Tensor, before: Tensor) -> Tensor:
+    """Sum over octaves, from squares of 4 px on, of the share that is left of each image's squared error ``before``.
 
-    So faint wide bands count as much as strong grids, which in a mean of differences outweigh them by ten to one.
+    So faint wide bands count as much as strong ones; and a band that is likely but not sure is taken away in part,
+    where the median, which a mean of absolute values asks for, would leave it whole. Errors far below ``QUIET_ERROR``
+    cost nothing.
     """
     total = torch.zeros((), device=restored.device)
-    for left, before in zip(octaves(restored - clean), octaves(moire - clean), strict=True):
-        total = total + (left.abs().mean((1, 2, 3)) / (before.abs().mean((1, 2, 3)) + QUIET_ERROR)).mean()
+    for left, right in list(zip(octaves(restored - clean), octaves(before - clean), strict=True))[FIRST_OCTAVE:]:
+        energy = right.square().mean((1, 2, 3)) + QUIET_ERROR**2
+        total = total + (left.square().mean((1, 2, 3)) / energy).mean()
     return total
 
 

@@ -12,7 +12,7 @@ from demoire.simulate.config import UNMASKED, SimulatorConfig
 from demoire.simulate.sequence import SequenceConfig
 from demoire.training.adversarial import Adversarial
 from demoire.training.remembering import Remembering
-from demoire.training.tasks import Detecting, Judging, Restoring, Task
+from demoire.training.tasks import Detecting, Judging, Restoring, TakingBands, Task
 
 _REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4, photo_share=0.15, untouched_share=0.2)
 """With photos that were reduced without a filter, a target that is less sharpened, and many plain pictures."""
@@ -22,6 +22,8 @@ _WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be softened
 _GRAIN = "Grain and fine texture without moire (grass, coins, gravel) may be wiped out: look at 100 %, or take `gan`."
 _RINGS = "Wide coloured rings (30 px and more) over light areas are only partly removed."
 
+_CNN = UNetConfig(band_channels=64)
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -29,6 +31,7 @@ class Preset:
 
     Attributes:
         model_id: id of the model that ``export`` makes.
+        name: the preset's own, where it is another one.
         family: what a visitor picks.
         architecture, network: name and configuration of the network.
         sequences, frames: how clips are drawn, and the frames of one in a step, where it is trained on clips.
@@ -45,9 +48,10 @@ class Preset:
     """
 
     model_id: str = "cnn"
+    name: str = ""
     family: str = "cnn"
     architecture: str = "unet"
-    network: UNetConfig | RecurrentConfig | DetectorConfig | DiscriminatorConfig = field(default_factory=UNetConfig)
+    network: UNetConfig | RecurrentConfig | DetectorConfig | DiscriminatorConfig = _CNN
     simulator: SimulatorConfig = _REDUCED_TOO
     sequences: SequenceConfig | None = None
     frames: int = 1
@@ -76,10 +80,10 @@ PRESETS: Mapping[str, Preset] = {
     "cnn": Preset(),
     # Afterwards, what takes wide bands away, with the rest as it is: few weights, so it learns fast.
     "cnn-bands": Preset(
-        network=UNetConfig(band_channels=64),
+        name="cnn-bands",
         begins_with="cnn",
         learns=BANDS,
-        task=Restoring(loss_name="octave_share"),
+        task=TakingBands(),
         steps=8_000,
         batch=6,
         learning_rate=3e-3,
@@ -105,6 +109,7 @@ PRESETS: Mapping[str, Preset] = {
     "gan": Preset(
         model_id="gan",
         family="gan",
+        network=UNetConfig(),
         adversarial=Adversarial(),
         begins_with="cnn",
         steps=4_000,
@@ -123,7 +128,7 @@ PRESETS: Mapping[str, Preset] = {
         model_id="rnn",
         family="rnn",
         architecture="recurrent",
-        network=RecurrentConfig(),
+        network=RecurrentConfig(look=_CNN),
         sequences=SequenceConfig(),
         begins_with="cnn",
         frames=8,

@@ -80,7 +80,7 @@ class Restoring:
     """Moire image to clean image, and a gate that learns where there is moire at all.
 
     Attributes:
-        loss_name: one of ``losses.LOSSES``, or ``octave_share``.
+        loss_name: one of ``losses.LOSSES``.
         gate_weight: weight of ``losses.gate_loss`` beside it.
     """
 
@@ -101,10 +101,7 @@ class Restoring:
         """The restored pictures, and the loss."""
         assert isinstance(model, UNet)
         restored, logits = model.restore_and_judge(moire)
-        if self.loss_name == octave_share.__name__:
-            between = octave_share(restored.float(), clean, moire)
-        else:
-            between = LOSSES[self.loss_name](restored.float(), clean)
+        between = LOSSES[self.loss_name](restored.float(), clean)
         return restored.float(), between + self.gate_weight * gate_loss(logits.float(), moire, clean)
 
     @torch.no_grad()
@@ -115,6 +112,21 @@ class Restoring:
             before += float((pair.moire - pair.clean).square().mean())
             after += float((model(pair.moire).clamp(0, 1) - pair.clean).square().mean())
         return 10 * math.log10(max(before, LEAST_ERROR) / max(after, LEAST_ERROR))
+
+
+@dataclass(frozen=True)
+class TakingBands(Restoring):
+    """What the rest of the network leaves of wide bands is to be taken away; the rest may be frozen."""
+
+    loss_name: str = "share of the squared error that is left, octave by octave"
+
+    def measure(self, model: nn.Module, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """The restored pictures, and the loss."""
+        assert isinstance(model, UNet)
+        assert model.bands is not None
+        before = model.without_bands(moire)[0].float()
+        restored = before + model.bands(moire, before)
+        return restored, octave_share(restored, clean, before.detach())
 
 
 @dataclass(frozen=True)
