@@ -6,7 +6,6 @@ import torch
 from demoire.errors import UnknownNameError
 from demoire.models import architectures, build_model
 from demoire.models.unet import ResidualBlock, UNet, UNetConfig, macs_per_pixel, receptive_radius
-from demoire.models.wide_bands import WideBands
 
 SMALL = {"channels": (8, 12, 16), "encoder_blocks": (1, 1, 1), "decoder_blocks": (1, 0), "context_blocks": 1}
 
@@ -16,9 +15,6 @@ def awake(**fields: object) -> torch.nn.Module:
     torch.manual_seed(3)
     model = build_model("unet", **{**SMALL, **fields}).eval()
     torch.nn.init.normal_(model.head.weight, std=0.1)
-    if model.bands is not None:
-        for layer in (model.bands.head, *(block.narrow for block in model.bands.blocks)):
-            torch.nn.init.normal_(layer.weight, std=0.1)
     return model
 
 
@@ -28,18 +24,16 @@ def test_untrained_network_is_the_identity() -> None:
 
 
 @pytest.mark.parametrize("size", [(8, 8), (8, 40), (64, 24)])
-@pytest.mark.parametrize("bands", [0, 6])
-def test_every_multiple_is_a_valid_size(size: tuple[int, int], bands: int) -> None:
-    model = awake(band_channels=bands)
+def test_every_multiple_is_a_valid_size(size: tuple[int, int]) -> None:
+    model = awake()
     assert model.needs.size_multiple == 8
     out = model(torch.rand(1, 3, *size))
     assert out.shape == (1, 3, *size)
     assert out.isfinite().all()
 
 
-@pytest.mark.parametrize("bands", [0, 6])
-def test_output_depends_on_nothing_beyond_the_receptive_field_and_on_much_within(bands: int) -> None:
-    model, radius = awake(band_channels=bands), receptive_radius(UNetConfig(**SMALL, band_channels=bands))
+def test_output_depends_on_nothing_beyond_the_receptive_field_and_on_much_within() -> None:
+    model, radius = awake(), receptive_radius(UNetConfig(**SMALL))
     side = 2 * radius + 64
     picture = torch.rand(1, 3, side, side)
     centre = (side // 16) * 8
@@ -48,7 +42,7 @@ def test_output_depends_on_nothing_beyond_the_receptive_field_and_on_much_within
     changed[..., centre + 8 + radius :, :] = 1
     before, after = (model(x)[..., centre : centre + 8, :] for x in (picture, changed))
     assert torch.allclose(before, after, atol=1e-6)
-    changed[..., : centre - radius // (6 if bands else 2), :] = 0
+    changed[..., : centre - radius // 2, :] = 0
     assert (model(changed)[..., centre : centre + 8, :] - before).abs().max() > 1e-6
 
 
@@ -95,41 +89,3 @@ def test_a_shallower_network_begins_with_the_blocks_that_it_has() -> None:
         deep.begin_with(own)
     with pytest.raises(RuntimeError, match="size mismatch"):
         UNet(UNetConfig(channels=(4, 6, 10), encoder_blocks=(0, 1, 1), decoder_blocks=(1, 0))).begin_with(trained)
-
-
-def test_what_takes_wide_bands_away_is_added_to_a_trained_network_and_changes_nothing_at_first() -> None:
-    trained = awake()
-    more = build_model("unet", **SMALL, band_channels=6).eval()
-    more.begin_with(trained.state_dict())
-    picture = torch.rand(1, 3, 64, 48)
-    assert torch.equal(more(picture), trained(picture))
-    with pytest.raises(RuntimeError, match="head"):
-        more.begin_with({k: v for k, v in trained.state_dict().items() if not k.startswith("head")})
-    again = build_model("unet", **SMALL, band_channels=6)
-    again.begin_with(awake(band_channels=6).state_dict())
-    assert again.bands.head.weight.abs().max() > 0
-
-
-def test_faint_wide_waves_are_learnt_within_a_hundred_steps() -> None:
-    torch.manual_seed(0)
-    bands = WideBands(16)
-    optimizer = torch.optim.AdamW(bands.parameters(), lr=3e-3)
-    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
-
-    def waves(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Flat pictures with waves of 20-30 px and 3/255, and without."""
-        angle, period, tone = (torch.rand(count, 1, 1, 1) for _ in range(3))
-        along = x * torch.cos(6.3 * angle) + y * torch.sin(6.3 * angle)
-        clean = (0.2 + 0.6 * tone).expand(count, 3, 96, 96)
-        return clean + 3 / 255 * torch.sin(6.28 * along / (20 + 10 * period)), clean
-
-    for _ in range(100):
-        moire, clean = waves(4)
-        loss = (moire + bands(moire, moire) - clean).abs().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    moire, clean = waves(8)
-    with torch.no_grad():
-        left = (moire + bands(moire, moire) - clean).abs().mean() / (moire - clean).abs().mean()
-    assert left < 0.4

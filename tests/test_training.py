@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from demoire.cli import main
 from demoire.errors import DataError, UnknownNameError
 from demoire.images import Picture, encode
 from demoire.loading import load_model
-from demoire.models.unet import UNet, UNetConfig
+from demoire.models.unet import UNetConfig
 from demoire.tiling import predict_image
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
@@ -25,10 +24,9 @@ from demoire.training.export import Touches, load_runs, measure_halo, read_photo
 from demoire.training.grain import STRENGTH, draw_grain
 from demoire.training.leaves import draw_leaves
 from demoire.training.loop import Precision, Trainer, TrainOptions, learning_rate
-from demoire.training.losses import LOSSES, QUIET_ERROR, gate_loss, octave_share, octaves
+from demoire.training.losses import LOSSES, gate_loss
 from demoire.training.pool import CapturePool, PoolConfig, fill_pool
 from demoire.training.presets import find_preset
-from demoire.training.tasks import TakingBands
 from demoire.training.textures import draw_texture, draw_thing
 
 NETWORK = UNetConfig((8, 8), (0, 1), (1,), 0)
@@ -172,45 +170,6 @@ def test_losses_in_closed_form() -> None:
     assert LOSSES["pyramid_l1"](clean + flat, clean).item() == pytest.approx(0.5, rel=1e-3)
     assert LOSSES["psnr"](clean + flat, clean).item() == pytest.approx(-2, abs=5e-3)
     assert LOSSES["psnr"](clean, clean).item() == pytest.approx(-4, abs=1e-5)
-
-
-def test_octaves_part_a_picture() -> None:
-    checker = ((torch.arange(64)[:, None] + torch.arange(64)) % 2 * 2 - 1) * 0.1
-    wave = 0.01 * torch.sign(torch.sin(torch.arange(64) * torch.pi / 8 + 0.1)).expand(64, 64)
-    bands = octaves(clean := torch.rand(1, 3, 64, 64))
-    whole = sum(F.interpolate(band, size=(64, 64), mode="nearest") for band in bands)
-    assert torch.allclose(whole, clean, atol=1e-5)
-    assert [tuple(band.shape[-2:]) for band in octaves(torch.rand(1, 3, 24, 36))] == [(24, 36), (12, 18), (6, 9)]
-    assert octaves(checker[None, None])[0].abs().mean() == pytest.approx(0.1, rel=1e-4)
-    assert octaves(wave[None, None])[3].abs().mean() == pytest.approx(0.01, rel=1e-4)
-
-
-def test_share_of_an_octave_is_of_what_there_was_before() -> None:
-    checker = ((torch.arange(64)[:, None] + torch.arange(64)) % 2 * 2 - 1) * torch.ones(64, 64)
-    wave = torch.sign(torch.sin(torch.arange(64) * torch.pi / 8 + 0.1)).expand(64, 64)
-    clean = torch.rand(1, 3, 64, 64)
-
-    def share(left: float, before: float, pattern: torch.Tensor) -> float:
-        return octave_share(clean + left * pattern, clean, clean + before * pattern).item()
-
-    assert share(0.1, 0.1, checker) == pytest.approx(0, abs=1e-4)
-    for left in (0.05, 0.1):
-        assert share(left, 0.1, wave) == pytest.approx(left**2 / (0.1**2 + QUIET_ERROR**2), rel=1e-3)
-    assert share(0.01, 0.01, wave) > 0.8 * share(0.1, 0.1, wave)
-    assert share(0.0005, 0.0, wave) < 0.02 * share(0.01, 0.01, wave)
-
-
-def test_only_what_a_preset_learns_is_changed(content: Path, tmp_path: Path) -> None:
-    preset = replace(small_preset(), network=replace(NETWORK, band_channels=6), learns="bands.", task=TakingBands())
-    torch.manual_seed(1)
-    trained = UNet(NETWORK).state_dict()
-    trainer = Trainer(preset, options(content, tmp_path, init=(trained,)))
-    list(trainer.run())
-    for network in (trainer.model, trainer.average):
-        found = network.state_dict()
-        assert all(torch.equal(found[name], value) for name, value in trained.items())
-        assert found["bands.head.bias"].abs().max() > 0
-    assert Trainer(preset, options(content, tmp_path, init=(trained,))).progress.step == 12
 
 
 def test_pool_goes_on_where_it_stopped_and_repeats_by_seed(content: Path, tmp_path: Path) -> None:

@@ -9,11 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from demoire.models.base import Needs
-from demoire.models.wide_bands import CELL, WideBands, sight
 
 CONTEXT_KERNEL = 7
-BANDS = "bands."
-"""What the names of the parameters of ``WideBands`` begin with."""
 
 
 @dataclass(frozen=True)
@@ -25,25 +22,17 @@ class UNetConfig:
         encoder_blocks: residual blocks of each level on the way down; those of the last level are the bottom.
         decoder_blocks: residual blocks of each level but the last on the way up.
         context_blocks: blocks with a 7x7 depthwise convolution at the bottom: wide bands need a wide view.
-        band_channels: width of what takes wide, faint bands away from what the rest restored; 0 for none.
     """
 
     channels: tuple[int, ...] = (24, 48, 96, 128)
     encoder_blocks: tuple[int, ...] = (0, 1, 1, 3)
     decoder_blocks: tuple[int, ...] = (1, 1, 1)
     context_blocks: int = 3
-    band_channels: int = 0
 
     def __post_init__(self) -> None:
         levels = len(self.channels)
         if levels < 2 or len(self.encoder_blocks) != levels or len(self.decoder_blocks) != levels - 1:
             raise ValueError("UNetConfig: one encoder depth for each width, one decoder depth for each but the last.")
-
-    @property
-    def size_multiple(self) -> int:
-        """What the sides of a picture must be multiples of."""
-        multiple: int = 2 ** len(self.channels)
-        return max(multiple, CELL) if self.band_channels else multiple
 
 
 class ResidualBlock(nn.Module):
@@ -112,7 +101,6 @@ class UNet(nn.Module):
         self.decoders = nn.ModuleList(_blocks(n, c) for n, c in zip(config.decoder_blocks, channels, strict=False))
         self.gate = nn.Conv2d(channels[-2], 1, 1)
         self.head = nn.Conv2d(channels[0], 12, 3, padding=1)
-        self.bands = WideBands(config.band_channels) if config.band_channels else None
         for last in (self.gate, self.head):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
@@ -120,20 +108,17 @@ class UNet(nn.Module):
     def begin_with(self, trained: Mapping[str, Tensor]) -> None:
         """Takes the weights of a trained ``UNet`` of the same widths; of a deeper one those of the blocks it has, too.
 
-        Of one that has nothing for wide bands, what this one has for them stays as it is.
-
         Raises:
             RuntimeError: the widths differ, or it is shallower.
         """
         own = self.state_dict()
-        bands = {name: value for name, value in own.items() if name.startswith(BANDS)}
-        self.load_state_dict(bands | {name: value for name, value in trained.items() if name in own})
+        self.load_state_dict({name: value for name, value in trained.items() if name in own})
 
     @property
     def needs(self) -> Needs:
         """What the pipeline must give; the halo is the whole receptive field until a smaller one is measured."""
         radius = receptive_radius(self.config)
-        return Needs(size_multiple=self.config.size_multiple, receptive_field=radius, halo=radius)
+        return Needs(size_multiple=2 ** len(self.config.channels), receptive_field=radius, halo=radius)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``, to the same shape, not clipped."""
@@ -141,11 +126,6 @@ class UNet(nn.Module):
 
     def restore_and_judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What ``forward`` gives, and the logits of the gate, (N, 1, h, w) at the coarsest decoder level."""
-        restored, logits = self.without_bands(x)
-        return (restored if self.bands is None else restored + self.bands(x, restored)), logits
-
-    def without_bands(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The same before wide bands are taken away."""
         feature = self.stem(F.pixel_unshuffle(x, 2))
         skips: list[Tensor] = []
         for level, encoder in enumerate(self.encoders):
@@ -175,8 +155,8 @@ def receptive_radius(config: UNetConfig) -> int:
         # Pixel-shuffle adds less than a pixel of its level, stem, head and the strided convolution one each.
         radius += pixel * (convolutions + (2 if level == 0 else 1) + 1)
     radius += config.context_blocks * (CONTEXT_KERNEL // 2) * 2 ** len(config.channels)
-    radius += sight() if config.band_channels else 0
-    rounded: int = -(-radius // config.size_multiple) * config.size_multiple
+    multiple: int = 2 ** len(config.channels)
+    rounded: int = -(-radius // multiple) * multiple
     return rounded
 
 

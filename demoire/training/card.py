@@ -225,12 +225,12 @@ def _training(preset: Preset, trained: Trained, history: str) -> str:
     photos = " --photos PHOTO..." if preset.task.restores else ""
     store = " --content POOL" if SIMULATED in trained.data else ""
     prepared = "    python -m demoire prepare --content CONTENT -o POOL\n" if store else ""
-    before, name = _beginning(preset) + history, preset.name or preset.model_id
+    before = _beginning(preset) + history
     data = (" --pairs PAIRS" if PAIRS in trained.data else "") + store
     return f"""## Training
 
-{prepared}    python -m demoire train --preset {name}{features}{data} --run RUN --steps {progress.step}
-    python -m demoire export --preset {name} --run {runs}{store}{photos}{touches}
+{prepared}    python -m demoire train --preset {preset.model_id}{features}{data} --run RUN --steps {progress.step}
+    python -m demoire export --preset {preset.model_id} --run {runs}{store}{photos}{touches}
 
 {_crops(preset, progress.step)},
 {progress.seconds / 60:.0f} minutes of steps; loss: {_loss(preset)}. {_trained_on(trained.data)} {before}

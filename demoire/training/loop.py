@@ -79,8 +79,6 @@ class Trainer:
                     "The weights to start from are of another network; choose the preset's own model."
                 ) from error
         self.average = copy.deepcopy(self.model).requires_grad_(False)
-        for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(name.startswith(preset.learns))
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=preset.learning_rate, betas=(0.9, 0.99), weight_decay=preset.weight_decay
         )

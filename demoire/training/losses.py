@@ -12,7 +12,6 @@ SCALES = (1, 2, 4, 8, 16)
 OWN_TARGET = 1 / 255
 BANDS_SHOW, GRIDS_SHOW = 1.5 / 255, 5 / 255
 FULL_HARM = 6 / 255
-QUIET_ERROR, FIRST_OCTAVE = 1 / 255, 2
 
 
 def l1(restored: Tensor, clean: Tensor) -> Tensor:
@@ -29,35 +28,6 @@ def pyramid_l1(restored: Tensor, clean: Tensor) -> Tensor:
     total = difference.abs().mean()
     for side in SCALES[1:]:
         total = total + F.avg_pool2d(difference, side).abs().mean()
-    return total
-
-
-def octaves(difference: Tensor) -> list[Tensor]:
-    """What means over squares of 2 px leave of an image, what those of 4 px leave of these, and so on up to 32 px.
-
-    A Laplacian pyramid (Burt and Adelson, 1983); it ends where a side is odd. The last item is what is left.
-    """
-    bands = []
-    for _ in SCALES:
-        if difference.shape[-2] % 2 or difference.shape[-1] % 2:
-            break
-        coarser = F.avg_pool2d(difference, 2)
-        bands.append(difference - F.interpolate(coarser, scale_factor=2.0, mode="nearest"))
-        difference = coarser
-    return [*bands, difference]
-
-
-def octave_share(restored: Tensor, clean: Tensor, before: Tensor) -> Tensor:
-    """Sum over octaves, from squares of 4 px on, of the share that is left of each image's squared error ``before``.
-
-    So faint wide bands count as much as strong ones; and a band that is likely but not sure is taken away in part,
-    where the median, which a mean of absolute values asks for, would leave it whole. Errors far below ``QUIET_ERROR``
-    cost nothing.
-    """
-    total = torch.zeros((), device=restored.device)
-    for left, right in list(zip(octaves(restored - clean), octaves(before - clean), strict=True))[FIRST_OCTAVE:]:
-        energy = right.square().mean((1, 2, 3)) + QUIET_ERROR**2
-        total = total + (left.square().mean((1, 2, 3)) / energy).mean()
     return total
 
 

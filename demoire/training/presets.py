@@ -7,12 +7,12 @@ from demoire.errors import UnknownNameError
 from demoire.models.detector import DetectorConfig
 from demoire.models.discriminator import DiscriminatorConfig
 from demoire.models.recurrent import RecurrentConfig
-from demoire.models.unet import BANDS, UNetConfig
+from demoire.models.unet import UNetConfig
 from demoire.simulate.config import UNMASKED, SimulatorConfig
 from demoire.simulate.sequence import SequenceConfig
 from demoire.training.adversarial import Adversarial
 from demoire.training.remembering import Remembering
-from demoire.training.tasks import Detecting, Judging, Restoring, TakingBands, Task
+from demoire.training.tasks import Detecting, Judging, Restoring, Task
 
 _REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4, photo_share=0.15, untouched_share=0.2)
 """With photos that were reduced without a filter, a target that is less sharpened, and many plain pictures."""
@@ -22,8 +22,6 @@ _WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be softened
 _GRAIN = "Grain and fine texture without moire (grass, coins, gravel) may be wiped out: look at 100 %, or take `gan`."
 _RINGS = "Wide coloured rings (30 px and more) over light areas are only partly removed."
 
-_CNN = UNetConfig(band_channels=64)
-
 
 @dataclass(frozen=True)
 class Preset:
@@ -31,14 +29,12 @@ class Preset:
 
     Attributes:
         model_id: id of the model that ``export`` makes.
-        name: the preset's own, where it is another one.
         family: what a visitor picks.
         architecture, network: name and configuration of the network.
         sequences, frames: how clips are drawn, and the frames of one in a step, where it is trained on clips.
         task: what it is trained for.
         adversarial: the discriminator that it is set against, if any.
         begins_with: id of the bundled model whose weights it starts from, unless others are named.
-        learns: what the names of the parameters that are trained begin with; others stay as they were begun with.
         crop, batch: side in pixels and number of the crops of one step.
         learning_rate: the highest; reached after ``warmup`` steps, falling as a cosine to 1 % at the end.
         clip: largest norm of the gradient.
@@ -48,17 +44,15 @@ class Preset:
     """
 
     model_id: str = "cnn"
-    name: str = ""
     family: str = "cnn"
     architecture: str = "unet"
-    network: UNetConfig | RecurrentConfig | DetectorConfig | DiscriminatorConfig = _CNN
+    network: UNetConfig | RecurrentConfig | DetectorConfig | DiscriminatorConfig = field(default_factory=UNetConfig)
     simulator: SimulatorConfig = _REDUCED_TOO
     sequences: SequenceConfig | None = None
     frames: int = 1
     task: Task = field(default_factory=Restoring)
     adversarial: Adversarial | None = None
     begins_with: str | None = None
-    learns: str = ""
     steps: int = 40_000
     crop: int = 256
     batch: int = 4
@@ -78,18 +72,6 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     "cnn": Preset(),
-    # Afterwards, what takes wide bands away, with the rest as it is: few weights, so it learns fast.
-    "cnn-bands": Preset(
-        name="cnn-bands",
-        begins_with="cnn",
-        learns=BANDS,
-        task=TakingBands(),
-        steps=8_000,
-        batch=6,
-        learning_rate=3e-3,
-        warmup=100,
-        clip=1.0,
-    ),
     "cnn-fast": Preset(
         model_id="cnn-fast",
         network=UNetConfig(encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)),
@@ -109,7 +91,6 @@ PRESETS: Mapping[str, Preset] = {
     "gan": Preset(
         model_id="gan",
         family="gan",
-        network=UNetConfig(),
         adversarial=Adversarial(),
         begins_with="cnn",
         steps=4_000,
@@ -128,7 +109,7 @@ PRESETS: Mapping[str, Preset] = {
         model_id="rnn",
         family="rnn",
         architecture="recurrent",
-        network=RecurrentConfig(look=_CNN),
+        network=RecurrentConfig(),
         sequences=SequenceConfig(),
         begins_with="cnn",
         frames=8,

@@ -23,7 +23,7 @@ from demoire.training.calibration import POSITIVE_SHARE, calibrate, calibrate_di
 from demoire.training.content import ContentStore
 from demoire.training.fakes import disguise, mean_of_pictures, vary, with_moire
 from demoire.training.labels import add_bands, amplitude_label, from_rms, look_closer, plain, visible
-from demoire.training.losses import LOSSES, dice_loss, gate_loss, octave_share, weighted_mean
+from demoire.training.losses import LOSSES, dice_loss, gate_loss, weighted_mean
 
 GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is trained and calibrated against."""
@@ -112,21 +112,6 @@ class Restoring:
             before += float((pair.moire - pair.clean).square().mean())
             after += float((model(pair.moire).clamp(0, 1) - pair.clean).square().mean())
         return 10 * math.log10(max(before, LEAST_ERROR) / max(after, LEAST_ERROR))
-
-
-@dataclass(frozen=True)
-class TakingBands(Restoring):
-    """What the rest of the network leaves of wide bands is to be taken away; the rest may be frozen."""
-
-    loss_name: str = "share of the squared error that is left, octave by octave"
-
-    def measure(self, model: nn.Module, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-        """The restored pictures, and the loss."""
-        assert isinstance(model, UNet)
-        assert model.bands is not None
-        before = model.without_bands(moire)[0].float()
-        restored = before + model.bands(moire, before)
-        return restored, octave_share(restored, clean, before.detach())
 
 
 @dataclass(frozen=True)
