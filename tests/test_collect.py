@@ -90,6 +90,7 @@ def test_textures_in_a_zip_file_are_halved_and_what_is_no_picture_is_left(tmp_pa
     with zipfile.ZipFile(tree / "usr/share/game/mod.zip", "w") as archive:
         for name, side in {
             "art/ground/grass.png": 512,
+            "art/ground/far/lawn.png": 511,
             "art/ground/grass_norm.png": 512,
             "art/ground/tiny.png": 64,
             "art/skin/man.png": 512,
@@ -99,11 +100,19 @@ def test_textures_in_a_zip_file_are_halved_and_what_is_no_picture_is_left(tmp_pa
             archive.writestr(f"{name}.cached.dds", stream.getvalue())
     subprocess.run(["dpkg-deb", "-b", tree, packages / "game_2_all.deb"], check=True, capture_output=True)
     rule = Rule(
-        "game", "textures/game", "usr/share/game", ("art/ground/*",), "CC0-1.0", "A", "mod.zip", fewest_pixels=512 * 512
+        "game",
+        "textures/game",
+        "usr/share/game",
+        ("art/ground/*", "art/ground/**/*"),
+        "CC0-1.0",
+        "A",
+        "mod.zip",
+        fewest_pixels=500_000 // 2,
     )
     (report,) = collect(tmp_path / "out", packages, rules=(rule,))
-    assert (report.taken, report.small) == (1, 1)
-    (source,) = find_sources(tmp_path / "out")
+    assert (report.taken, report.small) == (2, 1)
+    far, source = find_sources(tmp_path / "out")
+    assert far.file == "textures/game/art/ground/far/lawn.png"
     assert (source.file, source.licence, kind_of(source.file)) == (
         "textures/game/art/ground/grass.png",
         "CC0-1.0",

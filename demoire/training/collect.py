@@ -132,7 +132,7 @@ RULES = (
         "0ad-data",
         "textures/0ad",
         "usr/share/games/0ad/mods/public",
-        ("art/textures/terrain/types/*",),
+        ("art/textures/terrain/types/*", "art/textures/terrain/types/**/*"),
         "CC-BY-SA-3.0",
         "Wildfire Games",
         zipped="public.zip",
