@@ -95,7 +95,7 @@ def calibrate_discriminator(
         pair = render_batch(store, simulator, (VALIDATION_SEED, 3, number), 1, SIDE // 2, torch.device("cpu"))
         if (pair.moire - pair.clean).abs().max() < OWN_TARGET:
             continue
-        restored = generators[number % len(generators)](pair.moire).clamp(0, 1)
+        restored = generators[number % len(generators)](pair.moire)
         for candidate, label in ((pair.clean, True), (restored, False)):
             # In 8 bits, as a visitor gets them.
             patches = model(in_eight_bits(candidate), pair.moire)

@@ -37,12 +37,12 @@ class Rule:
 
     Attributes:
         package: its name.
-        folder: where they go below the content folder; ``photos/...`` or ``screens/...``.
+        folder: where they go below the content folder; ``photos/...``, ``screens/...`` or ``textures/...``.
         root: the folder inside the package that the patterns, and the names given here, start from.
-        patterns: globs of the pictures; of ``zipped`` where that is given.
+        patterns: globs of the pictures; with ``zipped`` of its members, as ``unzip_textures`` reads them.
         licence: their licence, or "" to read it from the package's copyright file.
         author: beside a given licence.
-        zipped: a ZIP file below the root whose textures to take, see :func:`unzip_textures`.
+        zipped: a ZIP file below the root whose textures to take.
         fewest_pixels: smaller pictures are left out.
     """
 
@@ -132,7 +132,7 @@ RULES = (
         "0ad-data",
         "textures/0ad",
         "usr/share/games/0ad/mods/public",
-        ("art/textures/terrain/types/*", "art/textures/terrain/types/**/*"),
+        ("art/textures/terrain/types/*",),
         "CC-BY-SA-3.0",
         "Wildfire Games",
         zipped="public.zip",
@@ -225,8 +225,9 @@ def _apply(
     """Copies the pictures of one rule as they are; returns their rows and the counts."""
     root = unpacked / rule.root
     if rule.zipped:
-        unzip_textures(root / rule.zipped, rule.patterns, root)
-    found = {path for pattern in rule.patterns for path in root.glob(pattern)}
+        found = set(unzip_textures(root / rule.zipped, rule.patterns, root))
+    else:
+        found = {path for pattern in rule.patterns for path in root.glob(pattern)}
     paths = sorted(path for path in found if path.suffix.lower() in PICTURE_SUFFIXES and not path.is_symlink())
     statements = read_copyright(unpacked / "usr/share/doc" / rule.package / "copyright") if not rule.licence else []
     sources: list[Source] = []

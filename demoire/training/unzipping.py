@@ -15,14 +15,16 @@ _COMPRESSED_SUFFIX = ".cached.dds"
 _NO_PICTURES = ("_norm", "_spec")
 
 
-def unzip_textures(archive: Path, patterns: Sequence[str], target: Path) -> None:
-    """Writes the textures of a ZIP file that match one of the patterns below ``target`` as PNG files.
+def unzip_textures(archive: Path, patterns: Sequence[str], target: Path) -> list[Path]:
+    """Writes the textures of a ZIP file that match one of the patterns below ``target`` as PNG files; returns these.
 
-    They are halved: the colours of blocks of 4 x 4 pixels that were compressed together are then less alike.
+    They are halved: the colours of blocks of 4 x 4 pixels that were compressed together are then less alike. In the
+    patterns ``*`` stands for folders, too.
 
     Raises:
         DataError: the archive is damaged.
     """
+    written = []
     try:
         with zipfile.ZipFile(archive) as members:
             for name in sorted(members.namelist()):
@@ -34,5 +36,7 @@ def unzip_textures(archive: Path, patterns: Sequence[str], target: Path) -> None
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with Image.open(io.BytesIO(members.read(name))) as image:
                     image.convert("RGB").reduce(2).save(path)
+                written.append(path)
     except (zipfile.BadZipFile, UnidentifiedImageError) as error:
         raise DataError(f"{archive.name} is damaged ({error}); delete the package and try again.") from error
+    return written
