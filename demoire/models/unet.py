@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from demoire.models.base import Needs
+from demoire.models.coring import SIZE_MULTIPLE, core, coring_radius
 
 CONTEXT_KERNEL = 7
 
@@ -22,17 +23,36 @@ class UNetConfig:
         encoder_blocks: residual blocks of each level on the way down; those of the last level are the bottom.
         decoder_blocks: residual blocks of each level but the last on the way up.
         context_blocks: blocks with a 7x7 depthwise convolution at the bottom: wide bands need a wide view.
+        coring_luma, coring_chroma: thresholds in 1/255 of the coring (``models.coring``) of what was restored; 0 for
+            none. It has no weights and is not trained through.
+        coring_shift: added to the logits of the gate, above 0 to open it wider for the coring, which takes little.
     """
 
     channels: tuple[int, ...] = (24, 48, 96, 128)
     encoder_blocks: tuple[int, ...] = (0, 1, 1, 3)
     decoder_blocks: tuple[int, ...] = (1, 1, 1)
     context_blocks: int = 3
+    coring_luma: float = 0.0
+    coring_chroma: float = 0.0
+    coring_shift: float = 0.0
 
     def __post_init__(self) -> None:
         levels = len(self.channels)
         if levels < 2 or len(self.encoder_blocks) != levels or len(self.decoder_blocks) != levels - 1:
             raise ValueError("UNetConfig: one encoder depth for each width, one decoder depth for each but the last.")
+        if min(self.coring_luma, self.coring_chroma) < 0 or (self.coring_luma > 0) != (self.coring_chroma > 0):
+            raise ValueError("UNetConfig: thresholds of the coring are both above 0, or both 0 for none.")
+
+    @property
+    def cores(self) -> bool:
+        """Whether what was restored is cored."""
+        return self.coring_luma > 0
+
+    @property
+    def size_multiple(self) -> int:
+        """What the sides of a picture must be multiples of."""
+        multiple: int = 2 ** len(self.channels)
+        return max(multiple, SIZE_MULTIPLE) if self.cores else multiple
 
 
 class ResidualBlock(nn.Module):
@@ -86,7 +106,8 @@ class UNet(nn.Module):
     """Pixel-unshuffle, a U-Net of residual blocks, pixel-shuffle; the gated result is added to the input in float32.
 
     The gate, one number for each position of the coarsest decoder level, says whether there is moire at all: where it
-    closes, a clean picture passes untouched. The last layer starts at zero, so an untrained network is the identity.
+    closes, a clean picture passes untouched. The last layer starts at zero, so an untrained network is the identity,
+    unless its configuration asks for coring, the last step.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -118,14 +139,21 @@ class UNet(nn.Module):
     def needs(self) -> Needs:
         """What the pipeline must give; the halo is the whole receptive field until a smaller one is measured."""
         radius = receptive_radius(self.config)
-        return Needs(size_multiple=2 ** len(self.config.channels), receptive_field=radius, halo=radius)
+        return Needs(size_multiple=self.config.size_multiple, receptive_field=radius, halo=radius)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``, to the same shape, not clipped."""
-        return self.restore_and_judge(x)[0]
+        restored, logits = self.restore_and_judge(x)
+        if not self.config.cores:
+            return restored
+        thresholds = (self.config.coring_luma, self.config.coring_chroma)
+        return core(restored, torch.sigmoid(logits + self.config.coring_shift), thresholds)
 
     def restore_and_judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What ``forward`` gives, and the logits of the gate, (N, 1, h, w) at the coarsest decoder level."""
+        """What was restored, before any coring, and the logits of the gate, (N, 1, h, w) at the coarsest decoder level.
+
+        This is what is trained.
+        """
         feature = self.stem(F.pixel_unshuffle(x, 2))
         skips: list[Tensor] = []
         for level, encoder in enumerate(self.encoders):
@@ -155,8 +183,8 @@ def receptive_radius(config: UNetConfig) -> int:
         # Pixel-shuffle adds less than a pixel of its level, stem, head and the strided convolution one each.
         radius += pixel * (convolutions + (2 if level == 0 else 1) + 1)
     radius += config.context_blocks * (CONTEXT_KERNEL // 2) * 2 ** len(config.channels)
-    multiple: int = 2 ** len(config.channels)
-    rounded: int = -(-radius // multiple) * multiple
+    radius += coring_radius() if config.cores else 0
+    rounded: int = -(-radius // config.size_multiple) * config.size_multiple
     return rounded
 
 

@@ -1,7 +1,7 @@
 """What ``train --preset NAME`` trains, and how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from demoire.errors import UnknownNameError
 from demoire.models.detector import DetectorConfig
@@ -16,6 +16,9 @@ from demoire.training.tasks import Detecting, Judging, Restoring, Task
 
 _REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4, photo_share=0.15, untouched_share=0.2)
 """With photos that were reduced without a filter, a target that is less sharpened, and many plain pictures."""
+
+_CORED = UNetConfig(coring_luma=2.0, coring_chroma=1.75, coring_shift=3.0)
+"""With the thresholds that leave the least in flat areas of real photos before faint texture goes as well."""
 
 _KEPT_TONE = "Tone and colour stay as photographed: a white page that came out grey stays grey."
 _WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be softened like a pixel grid: look at 100 %."
@@ -46,7 +49,7 @@ class Preset:
     model_id: str = "cnn"
     family: str = "cnn"
     architecture: str = "unet"
-    network: UNetConfig | RecurrentConfig | DetectorConfig | DiscriminatorConfig = field(default_factory=UNetConfig)
+    network: UNetConfig | RecurrentConfig | DetectorConfig | DiscriminatorConfig = _CORED
     simulator: SimulatorConfig = _REDUCED_TOO
     sequences: SequenceConfig | None = None
     frames: int = 1
@@ -74,7 +77,7 @@ PRESETS: Mapping[str, Preset] = {
     "cnn": Preset(),
     "cnn-fast": Preset(
         model_id="cnn-fast",
-        network=UNetConfig(encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)),
+        network=replace(_CORED, encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)),
         begins_with="cnn",
         steps=6_000,
         learning_rate=7e-4,
@@ -109,7 +112,7 @@ PRESETS: Mapping[str, Preset] = {
         model_id="rnn",
         family="rnn",
         architecture="recurrent",
-        network=RecurrentConfig(),
+        network=RecurrentConfig(look=_CORED),
         sequences=SequenceConfig(),
         begins_with="cnn",
         frames=8,

@@ -41,9 +41,9 @@ def _outline(rng: np.random.Generator, height: int, width: int) -> Plane:
 
 
 def _lattice(rng: np.random.Generator, height: int, width: int) -> Plane:
-    """A random motif repeated on a random lattice that is bent a little; periods of 3 to 26 px, log-uniform."""
+    """A random motif repeated on a random lattice that is bent a little; periods of 3 to 18 px, log-uniform."""
     angle, skew = rng.uniform(0, math.pi), rng.choice((math.pi / 2, math.pi / 3, rng.uniform(0.9, 2.2)))
-    periods = np.exp(rng.uniform(math.log(3), math.log(26), 2))
+    periods = np.exp(rng.uniform(math.log(3), math.log(18), 2))
     if rng.random() < 0.5:
         periods[1] = periods[0] * rng.choice((1.0, 1.0, 0.5, 2.0))
     y, x = np.mgrid[:height, :width].astype(np.float64)
@@ -63,10 +63,13 @@ def _lattice(rng: np.random.Generator, height: int, width: int) -> Plane:
 
 
 def _noise(rng: np.random.Generator, height: int, width: int) -> Plane:
-    """Noise with most of its power about one frequency and, for knits and blinds, about one direction."""
+    """Noise with most of its power about one frequency and, for knits and blinds, about one direction.
+
+    Its waves are at most 14 px long: longer smooth ones are moire far more often than anything else.
+    """
     fy, fx = np.meshgrid(np.fft.fftfreq(height), np.fft.rfftfreq(width), indexing="ij")
     radius = np.hypot(fy, fx) + 1e-6
-    centre, octaves = math.exp(rng.uniform(math.log(0.03), math.log(0.4))), rng.uniform(0.15, 1.2)
+    centre, octaves = math.exp(rng.uniform(math.log(0.07), math.log(0.4))), rng.uniform(0.15, 1.2)
     power = np.exp(-(np.log2(radius / centre) ** 2) / (2 * octaves**2))
     if rng.random() < 0.6:
         direction = np.arctan2(fy, fx) - rng.uniform(0, math.pi)

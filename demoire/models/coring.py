@@ -1,0 +1,90 @@
+"""Coring: what is faint in every octave of an image, as the last of wide bands is, is taken out; the rest stays.
+
+After Rossi, Digital techniques for reducing television noise (SMPTE Journal 87, 1978), and Simoncelli and Adelson,
+Noise removal via Bayesian wavelet coring (ICIP 1996): content of natural images is sparse, so an octave is strong
+where it shows content, and faint where it shows next to none. What a network leaves of wide bands is faint
+everywhere around. Energy decides here, not single values: the edges of a wave that is strong enough stay whole.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LEVELS = 4
+SIZE_MULTIPLE = 2**LEVELS
+"""Octaves, those of a Laplacian pyramid (Burt and Adelson, 1983): what is left has bands of about 60 px and more.
+And what an image's sides must be multiples of."""
+_STEEPNESS = 2.0
+
+
+def core(image: Tensor, share: Tensor, thresholds: tuple[float, float]) -> Tensor:
+    """Takes what is fainter than the thresholds out of an image.
+
+    Args:
+        image: (N, 3, H, W) in [0, 1], beyond which nothing is looked at; H and W multiples of ``SIZE_MULTIPLE``.
+        share: (N, 1, h, w) in [0, 1], how much of it is taken out where; h and w are those of the image divided by a
+            power of two.
+        thresholds: RMS in 1/255 at which half of an octave is taken out, of luma and of chroma.
+
+    Returns:
+        (N, 3, H, W).
+    """
+    with torch.autocast(image.device.type, enabled=False):
+        finer, faint = image.float().clamp(0, 1).contiguous(), []
+        for _ in range(LEVELS):
+            coarser = F.avg_pool2d(_blur(finer), 2)
+            octave = finer - _grow(coarser, (finer.shape[-2], finer.shape[-1]))
+            faint.append(_faint_part(octave, share.float(), thresholds))
+            finer = coarser
+        return image - _sum_of_octaves(faint)
+
+
+def _faint_part(octave: Tensor, share: Tensor, thresholds: tuple[float, float]) -> Tensor:
+    """What is to be taken out of an octave (N, 3, h, w): 1 / (1 + (RMS / threshold)^4) of it where all of it may be."""
+    size, half = (octave.shape[-2], octave.shape[-1]), (octave.shape[-2] // 2, octave.shape[-1] // 2)
+    luma = octave.mean(1, keepdim=True)
+    chroma = octave - luma
+    # The luma stands for three equal channels: their squares add up.
+    power = torch.cat([3 * luma.square(), chroma.square().sum(1, keepdim=True)], 1) / 3
+    limits = octave.new_tensor(thresholds).div(255).square().view(1, 2, 1, 1)
+    relative = _blur(F.avg_pool2d(power, 2)) / limits
+    allowed = F.adaptive_avg_pool2d(share, half) if share.shape[-1] > half[1] else _grow(share, half)
+    weight = _grow(allowed / (1 + relative**_STEEPNESS), size)
+    return luma * weight[:, :1] + chroma * weight[:, 1:]
+
+
+def _sum_of_octaves(octaves: Sequence[Tensor]) -> Tensor:
+    """Their sum at the size of the first, the finest."""
+    total = octaves[-1]
+    for finer in reversed(octaves[:-1]):
+        total = finer + _grow(total, (finer.shape[-2], finer.shape[-1]))
+    return total
+
+
+def _blur(image: Tensor) -> Tensor:
+    """Means of 3x3 pixels, twice; borders are repeated. Sums of shifted images, which no convolution is as fast as."""
+    image = F.pad(image, (2, 2, 2, 2), "replicate")
+    for _ in range(2):
+        image = (image[..., :-2, :] + image[..., 1:-1, :]).add_(image[..., 2:, :])
+    for _ in range(2):
+        image = (image[..., :-2] + image[..., 1:-1]).add_(image[..., 2:])
+    return image.mul_(1 / 81)
+
+
+def _grow(image: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(image, size, mode="bilinear", align_corners=False)
+
+
+def coring_radius() -> int:
+    """How far in pixels an output of ``core`` can see on each side."""
+    radius, fine = 0, 0
+    for level in range(LEVELS):
+        pixel = 2**level
+        # The blur of an octave, that it is halved and grows again; the same of its power.
+        seen = pixel * (2 + 1 + 2 + 2 * 2 + 1 + 2)
+        # Blurs and pooling of the finer levels, and that their size is grown to.
+        radius = max(radius, fine + seen)
+        fine += pixel * (2 + 1 + 2)
+    return radius
