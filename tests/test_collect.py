@@ -126,7 +126,9 @@ def test_textures_in_a_zip_file_are_halved_and_what_is_no_picture_is_left(tmp_pa
         assert np.array_equal(np.asarray(image), small)
 
 
-def test_archive_that_is_no_zip_file_is_refused(tmp_path: Path) -> None:
+def test_archive_that_is_missing_or_no_zip_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"has no mod\.zip"):
+        unzip_textures(tmp_path / "mod.zip", ("*",), tmp_path)
     (tmp_path / "mod.zip").write_bytes(b"no archive")
     with pytest.raises(DataError, match=r"mod\.zip is damaged"):
         unzip_textures(tmp_path / "mod.zip", ("*",), tmp_path)

@@ -153,13 +153,15 @@ class Detecting:
     def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         """What is shown, and the amplitude of its moire."""
         rng = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
-        moire, clean = look_closer(moire, clean, self.side, rng)
         quarter = len(moire) // 4
-        alone, bare, rest = clean[len(clean) - quarter :], clean[:quarter], slice(2 * quarter, None)
-        banded = add_bands(bare, rng)
-        image = torch.cat([alone, in_eight_bits(banded), moire[rest]])
+        # The second quarter makes room for the targets of the last.
+        moire, clean = (torch.cat([part[:quarter], part[2 * quarter :]]) for part in (moire, clean))
+        moire, clean = look_closer(moire, clean, self.side, rng)
+        bare, captures, targets = clean[:quarter], moire[quarter:], clean[quarter:]
+        alone, banded = targets[len(targets) - quarter :], add_bands(bare, rng)
+        image = torch.cat([alone, in_eight_bits(banded), captures])
         known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
-        return image, torch.cat([known, amplitude_label(moire[rest], clean[rest])])
+        return image, torch.cat([known, amplitude_label(captures, targets)])
 
     @staticmethod
     def _verdict_loss(model: Detector, features: Tensor, mask: Tensor, strong: Tensor) -> Tensor:

@@ -22,8 +22,10 @@ def unzip_textures(archive: Path, patterns: Sequence[str], target: Path) -> list
     patterns ``*`` stands for folders, too.
 
     Raises:
-        DataError: the archive is damaged.
+        DataError: there is no such archive, or it is damaged.
     """
+    if not archive.is_file():
+        raise DataError(f"The package has no {archive.name}; another version of it is needed.")
     written = []
     try:
         with zipfile.ZipFile(archive) as members:
