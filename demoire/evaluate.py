@@ -5,6 +5,7 @@ of restored pictures compared with it.
 """
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,7 +113,7 @@ class CleanSummary:
 
     pictures: int
     minimum: float
-    mean: float
+    median: float
 
 
 @dataclass(frozen=True)
@@ -226,11 +227,11 @@ def compare_clean(paths: Iterable[Path], candidates: Sequence[Candidate]) -> Ite
 
 
 def summarise_clean(scores: Sequence[Scores]) -> dict[str, CleanSummary]:
-    """The least and the mean PSNR of each candidate over all pictures."""
+    """The least and the median PSNR of each candidate over all pictures."""
     found = {}
     for name in scores[0] if scores else ():
         values = [score[name] for score in scores]
-        found[name] = CleanSummary(len(values), min(values), sum(values) / len(values))
+        found[name] = CleanSummary(len(values), min(values), statistics.median(values))
     return found
 
 

@@ -23,7 +23,7 @@ CLIP_HEAD = ("clip", "restored by", "frame 1 dB", "5 on dB", "warping", "unstead
 SHARED_HEAD = ("photo, shared at", "restored by", "before dB", "after dB", "gain dB")
 SHARED_SUMMARY_HEAD = ("mean, shared at", *SHARED_HEAD[1:], "of best")
 CLEAN_HEAD = ("picture", "restored by", "to input dB")
-CLEAN_SUMMARY_HEAD = ("restored by", "pictures", "minimum dB", "mean dB")
+CLEAN_SUMMARY_HEAD = ("restored by", "pictures", "minimum dB", "median dB")
 
 
 def line(cells: Sequence[str]) -> str:
@@ -78,13 +78,13 @@ def clean_lines(name: str, changes: "Scores") -> list[str]:
 def clean_summary_lines(summary: "Mapping[str, CleanSummary]") -> list[str]:
     """One line for each way of restoring."""
     return [
-        line((name, str(found.pictures), _decibels(found.minimum), _decibels(found.mean)))
+        line((name, str(found.pictures), _decibels(found.minimum), _decibels(found.median)))
         for name, found in summary.items()
     ]
 
 
 def clean_json(scores: "Mapping[str, Scores]", summary: "Mapping[str, CleanSummary]") -> dict[str, Json]:
-    """``{"clean": [{"name", "psnr": {name: dB}}], "summary": {name: {"pictures", "minimum", "mean"}}}``."""
+    """``{"clean": [{"name", "psnr": {name: dB}}], "summary": {name: {"pictures", "minimum", "median"}}}``."""
     pictures: list[Json] = [
         {"name": name, "psnr": {candidate: min(value, IDENTICAL_DB) for candidate, value in changes.items()}}
         for name, changes in scores.items()
@@ -93,7 +93,7 @@ def clean_json(scores: "Mapping[str, Scores]", summary: "Mapping[str, CleanSumma
         name: {
             "pictures": found.pictures,
             "minimum": min(found.minimum, IDENTICAL_DB),
-            "mean": min(found.mean, IDENTICAL_DB),
+            "median": min(found.median, IDENTICAL_DB),
         }
         for name, found in summary.items()
     }

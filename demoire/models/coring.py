@@ -17,6 +17,9 @@ SIZE_MULTIPLE = 2**LEVELS
 """Octaves, those of a Laplacian pyramid (Burt and Adelson, 1983): what is left has bands of about 60 px and more.
 And what an image's sides must be multiples of."""
 _STEEPNESS = 2.0
+_FINE_LEVELS, _WIDE_CHROMA = 2, 0.3
+"""From the third octave on the threshold of chroma is that share of itself: faint wide differences of colour are
+content more often than moire, which is mostly grey there."""
 
 
 def core(image: Tensor, share: Tensor, thresholds: tuple[float, float]) -> Tensor:
@@ -26,17 +29,19 @@ def core(image: Tensor, share: Tensor, thresholds: tuple[float, float]) -> Tenso
         image: (N, 3, H, W) in [0, 1], beyond which nothing is looked at; H and W multiples of ``SIZE_MULTIPLE``.
         share: (N, 1, h, w) in [0, 1], how much of it is taken out where; h and w are those of the image divided by a
             power of two.
-        thresholds: RMS in 1/255 at which half of an octave is taken out, of luma and of chroma.
+        thresholds: RMS in 1/255 at which half of an octave is taken out, of luma and of chroma; of chroma in wide
+            octaves it is lower.
 
     Returns:
         (N, 3, H, W).
     """
     with torch.autocast(image.device.type, enabled=False):
         finer, faint = image.float().clamp(0, 1).contiguous(), []
-        for _ in range(LEVELS):
+        for level in range(LEVELS):
             coarser = F.avg_pool2d(_blur(finer), 2)
             octave = finer - _grow(coarser, (finer.shape[-2], finer.shape[-1]))
-            faint.append(_faint_part(octave, share.float(), thresholds))
+            chroma = thresholds[1] * (1 if level < _FINE_LEVELS else _WIDE_CHROMA)
+            faint.append(_faint_part(octave, share.float(), (thresholds[0], chroma)))
             finer = coarser
         return image - _sum_of_octaves(faint)
 

@@ -24,7 +24,7 @@ _PAIR_COLUMNS = {
     "improved": "improved",
     "lpips": "LPIPS",
 }
-_CLEAN_COLUMNS = {"minimum": "lowest PSNR to the input", "mean": "mean"}
+_CLEAN_COLUMNS = {"minimum": "lowest PSNR to the input", "median": "median"}
 _DETECTOR_COLUMNS = {
     "positives": "with moire",
     "negatives": "without",
@@ -73,7 +73,7 @@ _CLIPS = (
 #: What is trained on, as the Hub names data sets.
 DATA_SETS: Mapping[str, str] = {SIMULATED: "simulated-screen-captures", PAIRS: "own-pairs"}
 #: The Hub's names of metrics, where they differ from ours.
-_METRICS = {"raw": "psnr", "fitted": "psnr", "minimum": "psnr", "mean": "psnr"}
+_METRICS = {"raw": "psnr", "fitted": "psnr", "minimum": "psnr", "median": "psnr"}
 
 
 @dataclass(frozen=True)

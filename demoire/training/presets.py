@@ -17,12 +17,13 @@ from demoire.training.tasks import Detecting, Judging, Restoring, Task
 _REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4, photo_share=0.15, untouched_share=0.2)
 """With photos that were reduced without a filter, a target that is less sharpened, and many plain pictures."""
 
-_CORED = UNetConfig(coring_luma=2.0, coring_chroma=1.75, coring_shift=3.0)
+_CORED = UNetConfig(coring_luma=2.3, coring_chroma=1.6, coring_shift=3.0)
 """With the thresholds that leave the least in flat areas of real photos before faint texture goes as well."""
 
 _KEPT_TONE = "Tone and colour stay as photographed: a white page that came out grey stays grey."
 _WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be softened like a pixel grid: look at 100 %."
 _GRAIN = "Grain and fine texture without moire (grass, coins, gravel) may be wiped out: look at 100 %, or take `gan`."
+_FAINT = "Where it sees moire, faint content (up to about 2/255) goes as well: thin clouds, the grain of paper."
 _RINGS = "Wide coloured rings (30 px and more) over light areas are only partly removed."
 
 
@@ -70,7 +71,7 @@ class Preset:
         ("en", "The safest picture: removes bands and pixel grids, keeps colours and text."),
         ("zh-CN", "最稳妥的结果：去除条纹和像素网格，保留颜色和文字。"),
     )
-    limits: tuple[str, ...] = (_GRAIN, _RINGS, _WOVEN, _KEPT_TONE)
+    limits: tuple[str, ...] = (_GRAIN, _FAINT, _RINGS, _WOVEN, _KEPT_TONE)
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -87,6 +88,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
         limits=(
             "More is left of strong grids and of wide rings than by `cnn`.",
+            _FAINT,
             _WOVEN,
             _KEPT_TONE,
         ),
@@ -105,6 +107,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
         limits=(
             "Fine texture may be invented where moire covered it; judge text and faces beside the original.",
+            _FAINT,
             _RINGS,
         ),
     ),
