@@ -39,7 +39,7 @@ def core(image: Tensor, share: Tensor, thresholds: tuple[float, float]) -> Tenso
         finer, faint = image.float().clamp(0, 1).contiguous(), []
         for level in range(LEVELS):
             coarser = F.avg_pool2d(_blur(finer), 2)
-            octave = finer - _grow(coarser, (finer.shape[-2], finer.shape[-1]))
+            octave = finer.sub_(_grow(coarser, (finer.shape[-2], finer.shape[-1])))
             chroma = thresholds[1] * (1 if level < _FINE_LEVELS else _WIDE_CHROMA)
             faint.append(_faint_part(octave, share.float(), (thresholds[0], chroma)))
             finer = coarser
@@ -47,17 +47,20 @@ def core(image: Tensor, share: Tensor, thresholds: tuple[float, float]) -> Tenso
 
 
 def _faint_part(octave: Tensor, share: Tensor, thresholds: tuple[float, float]) -> Tensor:
-    """What is to be taken out of an octave (N, 3, h, w): 1 / (1 + (RMS / threshold)^4) of it where all of it may be."""
+    """What is to be taken out of an octave (N, 3, h, w): 1 / (1 + (RMS / threshold)^4) of it where all of it may be.
+
+    It stands where the octave stood, which is gone then: at full size each copy counts.
+    """
     size, half = (octave.shape[-2], octave.shape[-1]), (octave.shape[-2] // 2, octave.shape[-1] // 2)
     luma = octave.mean(1, keepdim=True)
-    chroma = octave - luma
-    # The luma stands for three equal channels: their squares add up.
-    power = torch.cat([3 * luma.square(), chroma.square().sum(1, keepdim=True)], 1) / 3
-    limits = octave.new_tensor(thresholds).div(255).square().view(1, 2, 1, 1)
-    relative = _blur(F.avg_pool2d(power, 2)) / limits
+    chroma = octave.sub_(luma)
+    # The luma stands for three equal channels.
+    power = torch.cat([luma.square(), chroma.square().mean(1, keepdim=True)], 1)
+    limits = power.new_tensor(thresholds).div(255).square().view(1, 2, 1, 1)
+    relative = _blur(F.avg_pool2d(power, 2)).div_(limits)
     allowed = F.adaptive_avg_pool2d(share, half) if share.shape[-1] > half[1] else _grow(share, half)
     weight = _grow(allowed / (1 + relative**_STEEPNESS), size)
-    return luma * weight[:, :1] + chroma * weight[:, 1:]
+    return chroma.mul_(weight[:, 1:]).add_(luma.mul_(weight[:, :1]))
 
 
 def _sum_of_octaves(octaves: Sequence[Tensor]) -> Tensor:

@@ -102,8 +102,8 @@ PRESETS: Mapping[str, Preset] = {
         crop=192,
         learning_rate=2e-4,
         summary=(
-            ("en", "A crisper picture: the same network, trained against a discriminator."),
-            ("zh-CN", "更清晰的结果：同一网络，经判别器对抗训练。"),
+            ("en", "Keeps more fine texture: the same network, trained against a discriminator."),
+            ("zh-CN", "保留更多细节纹理：同一网络，经判别器对抗训练。"),
         ),
         limits=(
             "Fine texture may be invented where moire covered it; judge text and faces beside the original.",
