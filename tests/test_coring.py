@@ -50,6 +50,12 @@ def test_luma_and_chroma_have_thresholds_of_their_own() -> None:
         assert left(wave(0.4, 12, colour), (chroma, luma)) > 0.99
 
 
+def test_colour_that_changes_slowly_is_content_sooner() -> None:
+    assert left(wave(CHROMA, 32, RED_TO_BLUE)) > 0.6
+    assert left(wave(CHROMA, 8, RED_TO_BLUE)) < 0.2
+    assert left(wave(LUMA, 32)) < 0.2
+
+
 def test_nothing_changes_without_contrast_or_where_nothing_may_be_taken_out() -> None:
     flat = torch.full((1, 3, 64, 96), 0.3)
     assert torch.allclose(core(flat, OPEN, THRESHOLDS), flat, atol=1e-6)

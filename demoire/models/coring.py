@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LEVELS = 4
+"""Octaves, those of a Laplacian pyramid (Burt and Adelson, 1983); bands of about 60 px and more are beyond them."""
 SIZE_MULTIPLE = 2**LEVELS
-"""Octaves, those of a Laplacian pyramid (Burt and Adelson, 1983): what is left has bands of about 60 px and more.
-And what an image's sides must be multiples of."""
+"""What an image's sides must be multiples of."""
 _STEEPNESS = 2.0
 _FINE_LEVELS, _WIDE_CHROMA = 2, 0.3
 """From the third octave on the threshold of chroma is that share of itself: faint wide differences of colour are
