@@ -83,7 +83,7 @@ def make(visitor: Visitor, *, original: bool = True) -> Made:
     page.wait_for_selector(".share[data-phase=done]")
     made = Made(page.input_value(".share-link"), page.input_value(".share-key"))
     page.click(".share-receipt [type=submit]")
-    assert page.input_value(".share-key") == ""  # told once
+    page.wait_for_function("document.querySelector('.share-key').value === ''")  # told once
     return made
 
 
