@@ -1,12 +1,12 @@
 """Coring against what it must do to waves of known strength, and the network that ends with it."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from demoire.models import build_model
 from demoire.models.coring import SIZE_MULTIPLE, core, coring_radius
 from demoire.models.unet import UNet, UNetConfig, receptive_radius
 from demoire.tiling import predict_image
@@ -95,8 +95,8 @@ def test_outputs_depend_on_nothing_beyond_the_radius() -> None:
 
 
 def test_a_network_that_cores_takes_faint_waves_out_as_far_as_its_gate_is_open() -> None:
-    model = build_model("unet", **vars(CORED)).eval()
-    assert isinstance(model, UNet)
+    model = UNet(CORED)
+    assert model.gate.bias is not None
     picture = wave(0.4, 12, side=128)
 
     def change() -> float:
@@ -109,8 +109,8 @@ def test_a_network_that_cores_takes_faint_waves_out_as_far_as_its_gate_is_open()
         assert torch.equal(model.restore_and_judge(picture)[0], picture)
         model.gate.bias.fill_(20)
         assert change() == pytest.approx(2 * half, rel=0.01)
-        shifted = build_model("unet", **vars(CORED) | {"coring_shift": 40.0})
-        shifted.gate.bias.fill_(-20)  # type: ignore[union-attr, operator]
+        shifted = UNet(replace(CORED, coring_shift=40.0))
+        shifted.gate.bias.fill_(-20)  # type: ignore[union-attr]
         assert float((shifted(picture) - picture).square().mean().sqrt()) == pytest.approx(2 * half, rel=0.01)
 
 
@@ -123,13 +123,13 @@ def test_a_network_that_cores_sees_farther_and_needs_sides_that_can_be_halved() 
 
 def test_tiles_of_a_network_that_cores_are_as_the_whole() -> None:
     torch.manual_seed(6)
-    model = build_model("unet", **vars(CORED)).eval()
-    torch.nn.init.normal_(model.head.weight, std=0.05)  # type: ignore[union-attr, arg-type]
+    model = UNet(CORED)
+    torch.nn.init.normal_(model.head.weight, std=0.05)
     picture = 0.5 + 0.02 * torch.randn(3, 500, 600)
-    halo = model.needs.halo  # type: ignore[union-attr]
+    halo = model.needs.halo
     with torch.no_grad():
         whole = predict_image(model, picture, SIZE_MULTIPLE, 0)
-        tiled = predict_image(model, picture, SIZE_MULTIPLE, halo, 2 * halo + 64)  # type: ignore[operator]
+        tiled = predict_image(model, picture, SIZE_MULTIPLE, halo, 2 * halo + 64)
     assert (whole - picture).abs().max() > 1 / 255
     assert torch.allclose(whole, tiled, atol=1e-5)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 LEVELS = 4
 """Octaves, those of a Laplacian pyramid (Burt and Adelson, 1983); bands of about 60 px and more are beyond them."""
-SIZE_MULTIPLE = 2**LEVELS
+SIZE_MULTIPLE: int = 2**LEVELS
 """What an image's sides must be multiples of."""
 _STEEPNESS = 2.0
 _FINE_LEVELS, _WIDE_CHROMA = 2, 0.3
@@ -36,12 +36,12 @@ def core(image: Tensor, share: Tensor, thresholds: tuple[float, float]) -> Tenso
         (N, 3, H, W).
     """
     with torch.autocast(image.device.type, enabled=False):
-        finer, faint = image.float().clamp(0, 1).contiguous(), []
+        finer, share, faint = image.float().clamp(0, 1).contiguous(), share.float(), []
         for level in range(LEVELS):
             coarser = F.avg_pool2d(_blur(finer), 2)
-            octave = finer.sub_(_grow(coarser, (finer.shape[-2], finer.shape[-1])))
+            octave = finer.sub_(_resized(coarser, finer))
             chroma = thresholds[1] * (1 if level < _FINE_LEVELS else _WIDE_CHROMA)
-            faint.append(_faint_part(octave, share.float(), (thresholds[0], chroma)))
+            faint.append(_faint_part(octave, share, (thresholds[0], chroma)))
             finer = coarser
         return image - _sum_of_octaves(faint)
 
@@ -51,15 +51,13 @@ def _faint_part(octave: Tensor, share: Tensor, thresholds: tuple[float, float]) 
 
     It stands where the octave stood, which is gone then: at full size each copy counts.
     """
-    size, half = (octave.shape[-2], octave.shape[-1]), (octave.shape[-2] // 2, octave.shape[-1] // 2)
     luma = octave.mean(1, keepdim=True)
     chroma = octave.sub_(luma)
     # The luma stands for three equal channels.
     power = torch.cat([luma.square(), chroma.square().mean(1, keepdim=True)], 1)
     limits = power.new_tensor(thresholds).div(255).square().view(1, 2, 1, 1)
     relative = _blur(F.avg_pool2d(power, 2)).div_(limits)
-    allowed = F.adaptive_avg_pool2d(share, half) if share.shape[-1] > half[1] else _grow(share, half)
-    weight = _grow(allowed / (1 + relative**_STEEPNESS), size)
+    weight = _resized(_resized(share, relative) / (1 + relative**_STEEPNESS), octave)
     return chroma.mul_(weight[:, 1:]).add_(luma.mul_(weight[:, :1]))
 
 
@@ -67,7 +65,7 @@ def _sum_of_octaves(octaves: Sequence[Tensor]) -> Tensor:
     """Their sum at the size of the first, the finest."""
     total = octaves[-1]
     for finer in reversed(octaves[:-1]):
-        total = finer + _grow(total, (finer.shape[-2], finer.shape[-1]))
+        total = finer + _resized(total, finer)
     return total
 
 
@@ -81,18 +79,17 @@ def _blur(image: Tensor) -> Tensor:
     return image.mul_(1 / 81)
 
 
-def _grow(image: Tensor, size: tuple[int, int]) -> Tensor:
+def _resized(image: Tensor, like: Tensor) -> Tensor:
+    """At the size of ``like``: means of what is larger, what is smaller interpolated."""
+    size = (like.shape[-2], like.shape[-1])
+    if image.shape[-1] > size[1]:
+        return F.adaptive_avg_pool2d(image, size)
     return F.interpolate(image, size, mode="bilinear", align_corners=False)
 
 
 def coring_radius() -> int:
     """How far in pixels an output of ``core`` can see on each side."""
-    radius, fine = 0, 0
-    for level in range(LEVELS):
-        pixel = 2**level
-        # The blur of an octave, that it is halved and grows again; the same of its power.
-        seen = pixel * (2 + 1 + 2 + 2 * 2 + 1 + 2)
-        # Blurs and pooling of the finer levels, and that their size is grown to.
-        radius = max(radius, fine + seen)
-        fine += pixel * (2 + 1 + 2)
-    return radius
+    # In an octave's own pixels: its blur, that it is halved and grows again; then the same of its power at half size.
+    octave, power = 2 + 1 + 2, 2 * 2 + 1 + 2
+    # Octaves' pixels are 1, 2, 4, ... of the image's; the widest octave's power is seen last.
+    return octave * (SIZE_MULTIPLE - 1) + power * SIZE_MULTIPLE // 2
