@@ -61,7 +61,7 @@ def test_another_photo_is_chosen_and_one_alone_stands_beside_it(visit: Invite, s
     give(visitor, shots[:3])
     page = visitor.page
     page.click(".photos li:nth-child(2) button")
-    page.wait_for_function("document.querySelector('.photo-name').textContent === 'shot 1.png'")
+    page.wait_for_function("document.querySelector('.photo-name')?.textContent === 'shot 1.png'")
     visitor.tick("rnn")
     visitor.restore()
     page.uncheck(".burst input")

@@ -94,7 +94,7 @@ def test_a_clip_is_restored_played_in_step_and_taken_home(
     assert "Flicker" in visitor.page.inner_text(".clip-flicker")
 
     visitor.page.click(".clip-play")
-    visitor.page.wait_for_function("() => document.querySelector('.clip-place').textContent.includes('20 of 20')")
+    visitor.page.wait_for_function("() => document.querySelector('.clip-place')?.textContent.includes('20 of 20')")
     settle(visitor)
     assert numbers_shown(visitor) == [19, 19]
 

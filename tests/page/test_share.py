@@ -83,7 +83,7 @@ def make(visitor: Visitor, *, original: bool = True) -> Made:
     page.wait_for_selector(".share[data-phase=done]")
     made = Made(page.input_value(".share-link"), page.input_value(".share-key"))
     page.click(".share-receipt [type=submit]")
-    page.wait_for_function("document.querySelector('.share-key').value === ''")  # told once
+    page.wait_for_function("document.querySelector('.share-key')?.value === ''")  # told once
     return made
 
 
@@ -242,7 +242,7 @@ def test_settings_go_with_a_link(visit: Invite, sharer: Visitor, photos: dict[st
     assert "cnn" in visitor.page.inner_text(".shared-set")
     visitor.give(photos["other"])
     visitor.page.click("#settings > button")
-    visitor.page.wait_for_function("document.querySelector('#tile input').value === '768 × 768'")
+    visitor.page.wait_for_function("document.querySelector('#tile input')?.value === '768 × 768'")
     assert visitor.page.is_checked("#family-cnn input")
 
 
