@@ -30,6 +30,7 @@ class RestoreOptions:
         memory_budget: bytes that the network's activations may take; None: measured.
         deadline: seconds after which to give up; None: none.
         first: a box of the picture that is computed first (what the visitor looks at); None: from the top.
+        sure: there is moire; else networks that can tell leave pictures without any as they are.
     """
 
     model: str = "cnn"
@@ -39,6 +40,7 @@ class RestoreOptions:
     memory_budget: int | None = None
     deadline: float | None = None
     first: Box | None = None
+    sure: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from demoire.catalog import RESTORING, find_model
-from demoire.devices import choose_device, choose_dtype, memory_budget, on_zero_gpu
+from demoire.devices import choose_device, choose_dtype, is_out_of_memory, memory_budget, on_zero_gpu, release
 from demoire.errors import WeightsError
+from demoire.evidence import find_evidence, in_doubt
 from demoire.inference import Lane, Setback, WindowDone, infer
 from demoire.loading import LoadedModel, ModelCache
 from demoire.memory import largest_area
+from demoire.models.base import Doubting
 from demoire.picture import Notice, Picture, Samples
 from demoire.restore import Box, Restored, RestoreOptions, TileDone
 from demoire.stop import Stop, Watched
@@ -33,6 +35,7 @@ SETBACKS = {
     "tiles": Notice("smaller_tiles", "Memory ran short, so smaller tiles were computed."),
     "device": Notice("other_device", "The memory of the device did not suffice, so the rest was computed on the CPU."),
 }
+_NO_MOIRE = Notice("no_moire", "Nothing that repeats as moire does was found, so the picture was left as it is.")
 _TILED = Notice("tiled_anyway", "This model looks at the whole picture, which was too large; tiles may differ in tone.")
 
 
@@ -62,6 +65,10 @@ def _run(
     dtype = choose_dtype(options.dtype, needs.dtype, device)
     grid = Grid(picture.height, picture.width, needs.size_multiple, needs.halo)
     lanes, windows, notices = plan(loaded, options, grid, device, dtype, stop)
+    evidence = 1.0 if options.sure else _evidence(loaded.module, picture, needs.size_multiple, device, stop)
+    if evidence < 1:
+        lanes = [replace(lane, open=in_doubt(lane.open, evidence)) for lane in lanes]
+        notices = notices if evidence else (*notices, _NO_MOIRE)
     progress = _Progress(picture, windows)
     with closing(infer(lanes, [Layer(picture.pixels)], grid, windows)) as events:
         for event in events:
@@ -132,11 +139,32 @@ def _look_first(loaded: LoadedModel, grid: Grid, windows: list[Window], box: Box
     return [first, *windows] if quicker else windows
 
 
-def _opened(loaded: LoadedModel, device: torch.device, dtype: torch.dtype, stop: Stop) -> Predictor:
+def _evidence(module: nn.Module, picture: Picture, multiple: int, device: torch.device, stop: Stop) -> float:
+    """How sure the network is that there is moire; where it has no opinion there is."""
+    if not isinstance(module, Doubting):
+        return 1.0
+    try:
+        network = _on(module, device)
+        assert isinstance(network, Doubting)
+        return find_evidence(network, picture, multiple, device, stop)
+    except RuntimeError as error:
+        if device.type == "cpu" or not is_out_of_memory(error):
+            raise
+    release(device)
+    return find_evidence(module, picture, multiple, _CPU, stop)
+
+
+def _on(module: nn.Module, device: torch.device) -> nn.Module:
     """The network on ``device``; a copy unless it is there already, since others may use it at the same time."""
-    module = loaded.module
-    if device.type != "cpu":
-        module = copy.deepcopy(module).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if device.type == "cpu":
+        return module
+    copied: nn.Module = copy.deepcopy(module).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return copied
+
+
+def _opened(loaded: LoadedModel, device: torch.device, dtype: torch.dtype, stop: Stop) -> Predictor:
+    """The network on ``device``."""
+    module = _on(loaded.module, device)
 
     def predictor(*layers: Tensor) -> Tensor:
         with Watched(stop), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):

@@ -14,6 +14,7 @@ from demoire.cli.progress import ProgressBar
 from demoire.images import Picture, decode, encode
 from demoire.judge import judge
 from demoire.loading import ModelCache
+from demoire.models.unet import UNet
 from demoire.restore import TileDone
 from tests.tiny import write_detector, write_discriminator
 
@@ -376,3 +377,16 @@ def test_an_opinion_that_fails_loses_no_result(
     done = json.loads(capsys.readouterr().out)
     assert ("probability" in done, "looks_clean" in done) == (damaged != "detector", damaged != "discriminator")
     assert np.array_equal(decode(tmp_path / "out" / "a_demoired.png").pixels, telling["moire"])
+
+
+def test_sure_restores_what_the_model_sees_nothing_in(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(UNet, "evidence", lambda self, x: x.new_zeros(len(x)))
+    pixels, result = photo(tmp_path / "a.png"), tmp_path / "b.png"
+    assert restore(weights, tmp_path / "a.png", "-o", result, model="tiny") == 0
+    assert np.array_equal(decode(result).pixels, pixels)
+    assert "Nothing that repeats as moire does was found" in capsys.readouterr().out
+    assert restore(weights, tmp_path / "a.png", "-o", result, "--sure", model="tiny") == 0
+    assert not np.array_equal(decode(result).pixels, pixels)
+    assert "Nothing that repeats" not in capsys.readouterr().out

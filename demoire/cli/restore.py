@@ -65,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the input's suffix",
     )
     parser.add_argument(
+        "--sure",
+        action="store_true",
+        help="there is moire: restore photos, too, in which the model finds nothing that repeats",
+    )
+    parser.add_argument(
         "--json",
         action="store_true",
         help="print one JSON object a photo, with what detector and discriminator say where there are such models",
@@ -97,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
         dtype=args.dtype,
         tile=args.tile,
         memory_budget=args.memory << 20 if args.memory else None,
+        sure=args.sure,
     )
     wanted, others = burst.divided(args, sources)
     moving = {source for source in wanted if not args.burst and clips.is_clip(source, args.output)}

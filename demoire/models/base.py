@@ -1,6 +1,9 @@
 """What a model tells the pipeline about itself."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -22,3 +25,12 @@ class Needs:
     tiling: bool = True
     frames: int = 1
     dtype: str = "float32"
+
+
+@runtime_checkable
+class Doubting(Protocol):
+    """A network that can tell whether there is anything for it to do in a picture at all."""
+
+    def evidence(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1] to (N,) in [0, 1]: how sure it is."""
+        ...

@@ -117,6 +117,11 @@ class Recurrent(nn.Module):
         """One photo by itself, as ``look``."""
         return self.look(x)
 
+    def evidence(self, x: Tensor) -> Tensor:
+        """Of the CNN."""
+        found: Tensor = self.cnn.evidence(x)
+        return found
+
     def first_frame(self, x: Tensor) -> Tensor:
         """The first frame of a clip: the picture is as ``look``'s, the cost that of any frame."""
         return self.step(x, self.start(x.shape[-2], x.shape[-1]))[0]

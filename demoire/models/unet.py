@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from demoire.models import periodicity
 from demoire.models.base import Needs
 from demoire.models.coring import SIZE_MULTIPLE, core, coring_radius
 
@@ -26,6 +27,8 @@ class UNetConfig:
         coring_luma, coring_chroma: thresholds in 1/255 of the coring (``models.coring``) of what was restored; 0 for
             none. It has no weights and is not trained through.
         coring_shift: added to the logits of the gate, above 0 to open it wider for the coring, which takes little.
+        doubt: subtracted from the logits of the gate where nothing of what would be taken out is periodic
+            (``models.periodicity``), but not for the coring; 0: nobody asks. Like the coring it has no weights.
     """
 
     channels: tuple[int, ...] = (24, 48, 96, 128)
@@ -35,6 +38,7 @@ class UNetConfig:
     coring_luma: float = 0.0
     coring_chroma: float = 0.0
     coring_shift: float = 0.0
+    doubt: float = 0.0
 
     def __post_init__(self) -> None:
         levels = len(self.channels)
@@ -52,7 +56,9 @@ class UNetConfig:
     def size_multiple(self) -> int:
         """What the sides of a picture must be multiples of."""
         multiple: int = 2 ** len(self.channels)
-        return max(multiple, SIZE_MULTIPLE) if self.cores else multiple
+        if self.cores:
+            multiple = max(multiple, SIZE_MULTIPLE)
+        return max(multiple, periodicity.SIZE_MULTIPLE) if self.doubt else multiple
 
 
 class ResidualBlock(nn.Module):
@@ -143,17 +149,33 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``, to the same shape, not clipped."""
-        restored, logits = self.restore_and_judge(x)
+        taken, logits = self._look(x)
+        certain = logits
+        if self.config.doubt:
+            certain = logits - self.config.doubt * (1 - periodicity.certainty(_at_full_size(taken), logits))
+        restored = _restored(x, taken, certain)
         if not self.config.cores:
             return restored
         thresholds = (self.config.coring_luma, self.config.coring_chroma)
         return core(restored, torch.sigmoid(logits + self.config.coring_shift), thresholds)
 
     def restore_and_judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What was restored, before any coring, and the logits of the gate, (N, 1, h, w) at the coarsest decoder level.
+        """What was restored, before any doubt or coring, and the logits of the gate, (N, 1, h, w) at the coarsest
+        decoder level.
 
         This is what is trained.
         """
+        taken, logits = self._look(x)
+        return _restored(x, taken, logits), logits
+
+    def evidence(self, x: Tensor) -> Tensor:
+        """(N,) in [0, 1]: whether any region of pictures (N, 3, H, W) shows what only moire does; 1 if nobody asks."""
+        if not self.config.doubt:
+            return x.new_ones(len(x))
+        return periodicity.evidence(_at_full_size(self._look(x)[0]))
+
+    def _look(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What is to be added, (N, 12, H / 2, W / 2) for 2x2 pixels each, before the gate; and the gate's logits."""
         feature = self.stem(F.pixel_unshuffle(x, 2))
         skips: list[Tensor] = []
         for level, encoder in enumerate(self.encoders):
@@ -169,9 +191,18 @@ class UNet(nn.Module):
             feature = self.decoders[level](feature)
             if level == coarsest:
                 logits = self.gate(feature).float()
-        opened = F.interpolate(torch.sigmoid(logits), scale_factor=2**coarsest, mode="bilinear", align_corners=False)
-        residual = F.pixel_shuffle(self.head(feature).float() * opened, 2)
-        return x + residual, logits
+        return self.head(feature).float(), logits
+
+
+def _at_full_size(taken: Tensor) -> Tensor:
+    return F.pixel_shuffle(taken, 2)
+
+
+def _restored(x: Tensor, taken: Tensor, logits: Tensor) -> Tensor:
+    """The picture with as much of ``taken`` added as the gate lets through."""
+    size = (taken.shape[-2], taken.shape[-1])
+    opened = F.interpolate(torch.sigmoid(logits), size, mode="bilinear", align_corners=False)
+    return x + F.pixel_shuffle(taken * opened, 2)
 
 
 def receptive_radius(config: UNetConfig) -> int:
@@ -184,6 +215,7 @@ def receptive_radius(config: UNetConfig) -> int:
         radius += pixel * (convolutions + (2 if level == 0 else 1) + 1)
     radius += config.context_blocks * (CONTEXT_KERNEL // 2) * 2 ** len(config.channels)
     radius += coring_radius() if config.cores else 0
+    radius += periodicity.periodicity_radius() if config.doubt else 0
     rounded: int = -(-radius // config.size_multiple) * config.size_multiple
     return rounded
 

@@ -17,8 +17,9 @@ from demoire.training.tasks import Detecting, Judging, Restoring, Task
 _REDUCED_TOO = SimulatorConfig(resampled_share=0.55, target_sharpening=0.4, photo_share=0.15, untouched_share=0.2)
 """With photos that were reduced without a filter, a target that is less sharpened, and many plain pictures."""
 
-_CORED = UNetConfig(coring_luma=2.3, coring_chroma=1.6, coring_shift=3.0)
-"""With the thresholds that leave the least in flat areas of real photos before faint texture goes as well."""
+_CORED = UNetConfig(coring_luma=2.3, coring_chroma=1.6, coring_shift=3.0, doubt=4.0)
+"""With the thresholds that leave the least in flat areas of real photos before faint texture goes as well, and as
+much doubt as spares clean photos."""
 
 _KEPT_TONE = "Tone and colour stay as photographed: a white page that came out grey stays grey."
 _WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be softened like a pixel grid: look at 100 %."

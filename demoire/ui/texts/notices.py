@@ -53,6 +53,10 @@ TEXTS = {
         "The Hub could not be used, so the older bundled copy of the model was used.",
         "无法使用 Hub，已改用随附的旧版模型。",
     ),
+    "notice.no_moire": Text(
+        "Nothing that repeats as moire does was found, so the picture was left as it is.",
+        "没有找到像摩尔纹那样重复的条纹，图片保持原样。",
+    ),
     "notice.tiled_anyway": Text(
         "This model looks at the whole picture, which was too large; tiles may differ in tone.",
         "该模型需要整幅画面，但画面过大，已分块处理，各块色调可能略有差异。",

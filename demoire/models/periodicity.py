@@ -1,0 +1,158 @@
+"""Does what a network takes out of an image go on as a grid does? Moire is periodic; grain, grass and edges are not.
+
+A network that was trained on simulated captures takes fine texture for moire, too. The spectrum of what it takes
+tells them apart: moire is a peak that stands alone, texture fills its ring of frequencies, an edge a ray from the
+middle. Spectra of windows are averaged with their neighbours' (Welch, The use of fast Fourier transform for the
+estimation of power spectra, IEEE Trans. Audio and Electroacoustics 15, 1967), so that peaks of chance fall and those
+of a grid, whose frequency hardly changes, stay. After Sidorov and Kokaram, Suppression of moire patterns via spectral
+analysis (VCIP 2002), who look for such peaks by hand.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+WINDOW, STEP = 64, 32
+"""Side of a window and distance between windows, in pixels."""
+SIZE_MULTIPLE = STEP
+"""What an image's sides must be multiples of."""
+REGION = 4
+"""Windows along one side of a region, which is judged as a whole."""
+DOUBTFUL, PROVEN = (0.005, 0.03), (0.045, 0.085)
+"""Periodic shares, in the mean of a region, between which certainty rises from 0 to 1: that what is taken out there
+may be moire; and, of the region that has most, that a picture has any."""
+_SLOWEST = 3
+"""Cycles per window from which on there are enough of them to be called periodic."""
+_BLOCK = 8
+"""Side in pixels of a block of JPEG: its edges are periodic as well, so their frequencies are not looked at."""
+_ALONE, _RAY = 4.0, 4
+"""How far a peak stands above the mean of its ring and above its ray so many cycles nearer to and farther from the
+middle, in power."""
+_ENOUGH_POWER = 1e-9
+
+
+@dataclass(frozen=True)
+class _Frequencies:
+    """Of the spectra of windows, whose WINDOW x (WINDOW / 2 + 1) values are one row.
+
+    Attributes:
+        counted: (K,), indices of those that are looked at.
+        ring: (K,), each one's ring.
+        ring_means: (K, rings), times spectra: the means of rings.
+        nearer, farther: (K,), indices of those on the same ray.
+    """
+
+    counted: Tensor
+    ring: Tensor
+    ring_means: Tensor
+    nearer: Tensor
+    farther: Tensor
+
+
+@lru_cache
+def _frequencies(device: torch.device) -> _Frequencies:
+    along_y = torch.fft.fftfreq(WINDOW, 1 / WINDOW)[:, None]
+    along_x = torch.fft.rfftfreq(WINDOW, 1 / WINDOW)[None]
+    radius = torch.hypot(along_y, along_x)
+    counted = (radius >= _SLOWEST) & (radius < WINDOW // 2) & ~(_of_blocks(along_y) & _of_blocks(along_x))
+
+    def on_ray(distance: int) -> Tensor:
+        factor = (radius + distance).clamp(min=0) / radius.clamp(min=1)
+        y = (along_y * factor).round().clamp(1 - WINDOW // 2, WINDOW // 2 - 1).long() % WINDOW
+        x = (along_x * factor).round().clamp(max=WINDOW // 2).long()
+        index: Tensor = (y * along_x.shape[1] + x)[counted]
+        return index
+
+    ring = radius.round().long()[counted]
+    members = F.one_hot(ring).float()
+    means = members / members.sum(0).clamp(min=1)
+    parts = (counted.flatten().nonzero()[:, 0], ring, means, on_ray(-_RAY), on_ray(_RAY))
+    return _Frequencies(*(part.to(device) for part in parts))
+
+
+def _of_blocks(frequency: Tensor) -> Tensor:
+    """Those of a window that the edges of JPEG's blocks have, and their neighbours, into which the window leaks."""
+    step = WINDOW // _BLOCK
+    return ((frequency + 1) % step) <= 2
+
+
+def periodic_shares(taken: Tensor) -> Tensor:
+    """How much of what was taken out of an image is periodic.
+
+    Args:
+        taken: (N, 3, H, W), H and W multiples of ``SIZE_MULTIPLE``, ``WINDOW`` or more.
+
+    Returns:
+        (N, 1, H / STEP - 1, W / STEP - 1), the shares in [0, 1] of the luma's power in windows that lie half over each
+        other; of windows in which nothing is taken out 0.
+    """
+    with torch.autocast(taken.device.type, enabled=False):
+        luma = taken.float().mean(1)
+        rows = luma.shape[-2] // STEP - 1
+        shares, spectra = [], [_spectra(luma, 0)]
+        for row in range(rows):
+            # Three rows of windows at most are held at once: of a large image all would be several times its size.
+            spectra = [*spectra[-2:], _spectra(luma, row + 1)] if row + 1 < rows else spectra[-2:]
+            shares.append(_shares(torch.stack(spectra).mean(0)))
+        return torch.stack(shares, 1)[:, None]
+
+
+def _spectra(luma: Tensor, row: int) -> Tensor:
+    """(N, columns, frequencies): the power spectra of one row of windows, averaged with those left and right."""
+    strip = luma[:, row * STEP : row * STEP + WINDOW].unfold(-1, WINDOW, STEP).transpose(1, 2)
+    hann = torch.hann_window(WINDOW, device=luma.device)
+    spectrum = torch.fft.rfft2((strip - strip.mean((-2, -1), keepdim=True)) * (hann[:, None] * hann)).flatten(-2)
+    power = spectrum.real.square() + spectrum.imag.square()
+    return F.avg_pool1d(power.transpose(1, 2), 3, 1, 1, count_include_pad=False).transpose(1, 2)
+
+
+def _shares(power: Tensor) -> Tensor:
+    """(N, columns): the share of isolated peaks in spectra (N, columns, frequencies)."""
+    frequencies = _frequencies(power.device)
+    counted = power[..., frequencies.counted]
+    ring = (counted @ frequencies.ring_means)[..., frequencies.ring]
+    ray = torch.maximum(power[..., frequencies.nearer], power[..., frequencies.farther])
+    peaks = counted * ((counted > _ALONE * ring) & (counted > _ALONE * ray))
+    return peaks.sum(-1) / counted.sum(-1).clamp(min=_ENOUGH_POWER)
+
+
+def certainty(taken: Tensor, like: Tensor) -> Tensor:
+    """How certain it is, region by region, that what was taken out of an image is moire.
+
+    Args:
+        taken: as of ``periodic_shares``, but of any size; 1 everywhere where it is smaller than a window.
+        like: (N, 1, h, w), h and w those of the image divided by a power of two, at most ``STEP``.
+
+    Returns:
+        (N, 1, h, w) in [0, 1].
+    """
+    if min(taken.shape[-2:]) < WINDOW:
+        return torch.ones_like(like)
+    around = F.pad(periodic_shares(taken), (REGION // 2,) * 4, "replicate")
+    certain = _between(F.avg_pool2d(around, REGION, 1), DOUBTFUL)
+    return F.interpolate(certain, (like.shape[-2], like.shape[-1]), mode="bilinear", align_corners=False)
+
+
+def evidence(taken: Tensor) -> Tensor:
+    """(N,) in [0, 1]: whether any region of images makes it certain that there is moire at all.
+
+    Args:
+        taken: as of ``certainty``.
+    """
+    if min(taken.shape[-2:]) < WINDOW:
+        return taken.new_ones(len(taken))
+    shares = periodic_shares(taken)
+    sides = [min(side, REGION + 1) for side in shares.shape[-2:]]
+    return _between(F.avg_pool2d(shares, sides, 1).amax((1, 2, 3)), PROVEN)
+
+
+def _between(shares: Tensor, limits: tuple[float, float]) -> Tensor:
+    return ((shares - limits[0]) / (limits[1] - limits[0])).clamp(0, 1)
+
+
+def periodicity_radius() -> int:
+    """How far in pixels a value of ``certainty`` can see on each side."""
+    return WINDOW // 2 + STEP + STEP * REGION // 2 + STEP
