@@ -23,7 +23,11 @@ much doubt as spares clean photos."""
 
 _KEPT_TONE = "Tone and colour stay as photographed: a white page that came out grey stays grey."
 _WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be softened like a pixel grid: look at 100 %."
-_GRAIN = "Grain and fine texture without moire (grass, coins, gravel) may be wiped out: look at 100 %, or take `gan`."
+_GRAIN = "Beside moire, grain and fine texture (grass, gravel, fur) may be smoothed a little: look at 100 %."
+_UNSEEN = (
+    "A photo in which nothing repeats as a grid does, such as one of very faint moire, is left as it is, which is said; "
+    "`restore --sure` restores it all the same."
+)
 _FAINT = "Where it sees moire, faint content (up to about 2/255) goes as well: thin clouds, the grain of paper."
 _RINGS = "Wide coloured rings (30 px and more) over light areas are only partly removed."
 
@@ -72,7 +76,7 @@ class Preset:
         ("en", "The safest picture: removes bands and pixel grids, keeps colours and text."),
         ("zh-CN", "最稳妥的结果：去除条纹和像素网格，保留颜色和文字。"),
     )
-    limits: tuple[str, ...] = (_GRAIN, _FAINT, _RINGS, _WOVEN, _KEPT_TONE)
+    limits: tuple[str, ...] = (_GRAIN, _FAINT, _RINGS, _WOVEN, _UNSEEN, _KEPT_TONE)
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -89,8 +93,10 @@ PRESETS: Mapping[str, Preset] = {
         ),
         limits=(
             "More is left of strong grids and of wide rings than by `cnn`.",
+            _GRAIN,
             _FAINT,
             _WOVEN,
+            _UNSEEN,
             _KEPT_TONE,
         ),
     ),
@@ -110,6 +116,7 @@ PRESETS: Mapping[str, Preset] = {
             "Fine texture may be invented where moire covered it; judge text and faces beside the original.",
             _FAINT,
             _RINGS,
+            _UNSEEN,
         ),
     ),
     "rnn": Preset(

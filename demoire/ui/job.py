@@ -94,7 +94,9 @@ class Job:
         run = Run(model.id, model.family, "", "", "", 0, 0.0, tile=tile, revision=model.revision, box=task.box)
         run = replace(run, photos=1 + len(others) if model.remembers else None)
         result = self._visit.begin_result(self._work, run, self._picture)
-        options = replace(task.options, model=model.id, first=self._part.inside(task.options.first))
+        # Who points at a part saw something there; and a part by itself would prove less than the photo does.
+        sure = task.options.sure or task.box is not None
+        options = replace(task.options, model=model.id, first=self._part.inside(task.options.first), sure=sure)
         refused = task.refused.get(model.id)
         events = _refuse(refused) if refused else self._restore(options, models, others)
         return Branch(result, events, options.first)
