@@ -83,7 +83,7 @@ PRESETS: Mapping[str, Preset] = {
     "cnn": Preset(),
     "cnn-fast": Preset(
         model_id="cnn-fast",
-        network=replace(_CORED, encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)),
+        network=replace(_CORED, encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0), doubt=6.0),
         begins_with="cnn",
         steps=6_000,
         learning_rate=7e-4,
