@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from demoire.models.periodicity import STEP, WINDOW, certainty, evidence, periodic_shares, periodicity_radius
+from demoire.models.periodicity import (
+    STEP,
+    WINDOW,
+    _frequencies,
+    certainty,
+    evidence,
+    periodic_shares,
+    periodicity_radius,
+)
 from demoire.models.unet import UNet, UNetConfig, receptive_radius
 from demoire.tiling import predict_image
 
@@ -46,6 +54,14 @@ def blocks() -> Tensor:
 def test_waves_are_periodic(period: float, least: float, degrees: float) -> None:
     # Of slow waves a part is not told from the few other frequencies that are as slow.
     assert periodic_shares(waves(period, degrees)).min() > least
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_grids_of_two_pixels_are_periodic_where_they_are_strong(turned: bool) -> None:
+    columns = waves(2, 0) + torch.tensor([1.0, -1.0]).repeat(SIDE // 2).expand(1, 3, SIDE, SIDE) * 6 / 255
+    grid = columns.transpose(-1, -2) if turned else columns
+    assert periodic_shares(grid).min() > 0.9
+    assert periodic_shares(grid / 6).max() == 0
 
 
 def test_waves_of_another_strength_are_as_periodic_and_noise_takes_its_share() -> None:
@@ -132,3 +148,12 @@ def test_tiles_are_doubted_as_the_whole_is(seed: int) -> None:
     whole = predict_image(model, picture, 32, 0)
     assert (whole - picture).abs().max() > 1e-4
     assert torch.allclose(predict_image(model, picture, 32, radius, 2 * radius + 64), whole, atol=1e-5)
+
+
+def test_gradients_pass_whoever_asked_first() -> None:
+    _frequencies.cache_clear()
+    with torch.inference_mode():
+        periodic_shares(waves(6, 20))
+    taken = waves(6, 20).requires_grad_()
+    periodic_shares(taken + grain()).sum().backward()
+    assert taken.grad is not None and taken.grad.abs().max() > 0

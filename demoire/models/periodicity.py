@@ -31,6 +31,8 @@ _BLOCK = 8
 _ALONE, _RAY = 4.0, 4
 """How far a peak stands above the mean of its ring and above its ray so many cycles nearer to and farther from the
 middle, in power."""
+_TWO_PIXELS = 4 / 255
+"""Least amplitude of grids of two pixels, whose frequency blocks of JPEG have as well, but weakly."""
 _ENOUGH_POWER = 1e-9
 
 
@@ -43,6 +45,7 @@ class _Frequencies:
         ring: (K,), each one's ring.
         ring_means: (K, rings), times spectra: the means of rings.
         nearer, farther: (K,), indices of those on the same ray.
+        least: (K,), the power that a peak has at least.
     """
 
     counted: Tensor
@@ -50,14 +53,18 @@ class _Frequencies:
     ring_means: Tensor
     nearer: Tensor
     farther: Tensor
+    least: Tensor
 
 
 @lru_cache
+@torch.inference_mode(False)  # what is kept must do for training as well
 def _frequencies(device: torch.device) -> _Frequencies:
     along_y = torch.fft.fftfreq(WINDOW, 1 / WINDOW)[:, None]
     along_x = torch.fft.rfftfreq(WINDOW, 1 / WINDOW)[None]
     radius = torch.hypot(along_y, along_x)
-    counted = (radius >= _SLOWEST) & (radius < WINDOW // 2) & ~(_of_blocks(along_y) & _of_blocks(along_x))
+    of_blocks = _of_blocks(along_y) & _of_blocks(along_x)
+    of_two_pixels = of_blocks & (torch.maximum(along_y.abs(), along_x) >= WINDOW // 2 - 1) & (radius < WINDOW / 2 + 0.5)
+    counted = (radius >= _SLOWEST) & (radius < WINDOW // 2) & ~of_blocks | of_two_pixels
 
     def on_ray(distance: int) -> Tensor:
         factor = (radius + distance).clamp(min=0) / radius.clamp(min=1)
@@ -69,7 +76,11 @@ def _frequencies(device: torch.device) -> _Frequencies:
     ring = radius.round().long()[counted]
     members = F.one_hot(ring).float()
     means = members / members.sum(0).clamp(min=1)
-    parts = (counted.flatten().nonzero()[:, 0], ring, means, on_ray(-_RAY), on_ray(_RAY))
+    nearer, fastest = on_ray(-_RAY), of_two_pixels[counted]
+    # Nothing is faster than grids of two pixels.
+    farther = torch.where(fastest, nearer, on_ray(_RAY))
+    least = fastest * (_TWO_PIXELS * (WINDOW / 2) ** 2) ** 2
+    parts = (counted.flatten().nonzero()[:, 0], ring, means, nearer, farther, least)
     return _Frequencies(*(part.to(device) for part in parts))
 
 
@@ -115,8 +126,8 @@ def _shares(power: Tensor) -> Tensor:
     counted = power[..., frequencies.counted]
     ring = (counted @ frequencies.ring_means)[..., frequencies.ring]
     ray = torch.maximum(power[..., frequencies.nearer], power[..., frequencies.farther])
-    peaks = counted * ((counted > _ALONE * ring) & (counted > _ALONE * ray))
-    return peaks.sum(-1) / counted.sum(-1).clamp(min=_ENOUGH_POWER)
+    alone = (counted > _ALONE * ring) & (counted > _ALONE * ray) & (counted >= frequencies.least)
+    return (counted * alone).sum(-1) / counted.sum(-1).clamp(min=_ENOUGH_POWER)
 
 
 def certainty(taken: Tensor, like: Tensor) -> Tensor:

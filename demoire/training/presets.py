@@ -25,8 +25,8 @@ _KEPT_TONE = "Tone and colour stay as photographed: a white page that came out g
 _WOVEN = "Woven cloth and thin printed lines, as of graph paper, may be softened like a pixel grid: look at 100 %."
 _GRAIN = "Beside moire, grain and fine texture (grass, gravel, fur) may be smoothed a little: look at 100 %."
 _UNSEEN = (
-    "A photo in which nothing repeats as a grid does, such as one of very faint moire, is left as it is, which is said; "
-    "`restore --sure` restores it all the same."
+    "A photo in which nothing repeats as a grid does, such as one of very faint moire, is left as it is, which is "
+    "said; `restore --sure` restores it all the same."
 )
 _FAINT = "Where it sees moire, faint content (up to about 2/255) goes as well: thin clouds, the grain of paper."
 _RINGS = "Wide coloured rings (30 px and more) over light areas are only partly removed."

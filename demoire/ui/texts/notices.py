@@ -54,8 +54,8 @@ TEXTS = {
         "无法使用 Hub，已改用随附的旧版模型。",
     ),
     "notice.no_moire": Text(
-        "Nothing that repeats as moire does was found, so the picture was left as it is.",
-        "没有找到像摩尔纹那样重复的条纹，图片保持原样。",
+        "Nothing that repeats as moire does was found, so the picture was left as it is. If you see some, try a part.",
+        "没有找到像摩尔纹那样重复的条纹，图片保持原样。如果您看到摩尔纹，请框选局部再试。",
     ),
     "notice.tiled_anyway": Text(
         "This model looks at the whole picture, which was too large; tiles may differ in tone.",
