@@ -58,10 +58,10 @@ def test_waves_are_periodic(period: float, least: float, degrees: float) -> None
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_grids_of_two_pixels_are_periodic_where_they_are_strong(turned: bool) -> None:
-    columns = waves(2, 0) + torch.tensor([1.0, -1.0]).repeat(SIDE // 2).expand(1, 3, SIDE, SIDE) * 6 / 255
+    columns = torch.tensor([1.0, -1.0]).repeat(SIDE // 2).expand(1, 3, SIDE, SIDE) * 6 / 255
     grid = columns.transpose(-1, -2) if turned else columns
-    assert periodic_shares(grid).min() > 0.9
-    assert periodic_shares(grid / 6).max() == 0
+    assert periodic_shares(grid).min() > 0.5
+    assert periodic_shares(grid / 6).max() < 1e-6
 
 
 def test_waves_of_another_strength_are_as_periodic_and_noise_takes_its_share() -> None:
