@@ -21,7 +21,7 @@ SIZE_MULTIPLE = STEP
 """What an image's sides must be multiples of."""
 REGION = 4
 """Windows along one side of a region, which is judged as a whole."""
-DOUBTFUL, PROVEN = (0.005, 0.03), (0.045, 0.085)
+DOUBTFUL, PROVEN = (0.005, 0.03), (0.035, 0.08)
 """Periodic shares, in the mean of a region, between which certainty rises from 0 to 1: that what is taken out there
 may be moire; and, of the region that has most, that a picture has any."""
 _SLOWEST = 3
