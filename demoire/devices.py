@@ -14,7 +14,7 @@ from demoire.errors import DeviceError, UnknownNameError
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
 # More than this makes no CPU faster, but each tile longer to wait for; less, and large pictures are computed twice.
-_CPU_BUDGET, _CPU_BUDGET_PER_PIXEL = 1_100_000_000, 11
+_CPU_BUDGET, _CPU_BUDGET_PER_PIXEL = 1_600_000_000, 11
 _SHARE = 0.6
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -54,7 +54,7 @@ def choose_dtype(name: str, preferred: str, device: torch.device) -> torch.dtype
 def memory_budget(device: torch.device, pixels: int = 0, capped: bool = True) -> int:
     """Bytes that a network's activations may take on ``device`` for a picture of ``pixels``: a share of what is free.
 
-    On a CPU at most 1.1 GB and 11 bytes for each pixel: overlaps then cost about the same for pictures of any size.
+    On a CPU at most 1.6 GB and 11 bytes for each pixel: overlaps then cost about the same for pictures of any size.
     Not ``capped``, for networks that are to see the whole picture: the share alone.
     """
     if device.type == "cuda":

@@ -99,7 +99,7 @@ def test_what_is_smaller_than_a_window_is_not_doubted() -> None:
     small = grain()[..., : WINDOW - STEP, :]
     assert certainty(small, torch.zeros(1, 1, 4, 32)).unique().tolist() == [1]
     assert evidence(small).tolist() == [1]
-    assert evidence(grain()[..., :WINDOW, :WINDOW]).tolist() == [0]
+    assert evidence(grain()[..., :WINDOW, :WINDOW])[0] < 0.5  # one window alone, with nothing to be averaged with
 
 
 def test_no_value_sees_farther_than_its_radius() -> None:

@@ -149,11 +149,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``, to the same shape, not clipped."""
-        taken, logits = self._look(x)
-        certain = logits
-        if self.config.doubt:
-            certain = logits - self.config.doubt * (1 - periodicity.certainty(_at_full_size(taken), logits))
-        restored = _restored(x, taken, certain)
+        restored, logits = self._restored(x, self.config.doubt)
         if not self.config.cores:
             return restored
         thresholds = (self.config.coring_luma, self.config.coring_chroma)
@@ -165,14 +161,24 @@ class UNet(nn.Module):
 
         This is what is trained.
         """
-        taken, logits = self._look(x)
-        return _restored(x, taken, logits), logits
+        return self._restored(x)
 
     def evidence(self, x: Tensor) -> Tensor:
         """(N,) in [0, 1]: whether any region of pictures (N, 3, H, W) shows what only moire does; 1 if nobody asks."""
         if not self.config.doubt:
             return x.new_ones(len(x))
-        return periodicity.evidence(_at_full_size(self._look(x)[0]))
+        return periodicity.evidence(F.pixel_shuffle(self._look(x)[0], 2))
+
+    def _restored(self, x: Tensor, doubt: float = 0.0) -> tuple[Tensor, Tensor]:
+        """The picture with as much added as the gate lets through, and the gate's logits before any doubt."""
+        taken, logits = self._look(x)
+        certain = logits
+        if doubt:
+            certain = logits - doubt * (1 - periodicity.certainty(F.pixel_shuffle(taken, 2), logits))
+        size = (taken.shape[-2], taken.shape[-1])
+        taken = taken * F.interpolate(torch.sigmoid(certain), size, mode="bilinear", align_corners=False)
+        taken = F.pixel_shuffle(taken, 2)
+        return x + taken, logits
 
     def _look(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What is to be added, (N, 12, H / 2, W / 2) for 2x2 pixels each, before the gate; and the gate's logits."""
@@ -192,17 +198,6 @@ class UNet(nn.Module):
             if level == coarsest:
                 logits = self.gate(feature).float()
         return self.head(feature).float(), logits
-
-
-def _at_full_size(taken: Tensor) -> Tensor:
-    return F.pixel_shuffle(taken, 2)
-
-
-def _restored(x: Tensor, taken: Tensor, logits: Tensor) -> Tensor:
-    """The picture with as much of ``taken`` added as the gate lets through."""
-    size = (taken.shape[-2], taken.shape[-1])
-    opened = F.interpolate(torch.sigmoid(logits), size, mode="bilinear", align_corners=False)
-    return x + F.pixel_shuffle(taken * opened, 2)
 
 
 def receptive_radius(config: UNetConfig) -> int:
