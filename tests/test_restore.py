@@ -335,7 +335,7 @@ def test_memory_budget_is_a_share_of_what_is_free(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(devices, "_free_host_memory", lambda: 1_000_000_000)
     assert devices.memory_budget(CPU) == devices.memory_budget(CPU, 10**8) == 600_000_000
     monkeypatch.setattr(devices, "_free_host_memory", lambda: 10**12)
-    assert devices.memory_budget(CPU, 10**8) == 2_200_000_000
+    assert devices.memory_budget(CPU, 10**8) == 2_700_000_000
 
 
 @pytest.mark.parametrize("size", [(1225, 1633), (2450, 3266), (3000, 4000), (4000, 6000), (8660, 11547)])
