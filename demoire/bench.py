@@ -153,13 +153,14 @@ def _case(runs: list[Measurement]) -> Case:
 
 
 def make_photo(folder: Path, megapixels: float, kind: str = "jpeg") -> Path:
-    """A file with coloured bands, in the proportions of a phone's photos."""
+    """A file with a coloured grid that is as surely moire as can be, in the proportions of a phone's photos."""
     height = max(round(math.sqrt(megapixels * 1e6 / _ASPECT)), 1)
     width = max(round(height * _ASPECT), 1)
     rows, columns = np.arange(height)[:, None], np.arange(width)
     pixels = np.empty((height, width, 3), np.uint8)
-    for channel, period in enumerate((23, 31, 41)):
-        pixels[..., channel] = (rows % period * 3 + columns % (period + 6) * 2) % 256
+    for channel, period in enumerate((4.3, 4.4, 4.5)):
+        waves = [np.uint8(60 + 30 * np.sin(2 * np.pi * along / period)) for along in (rows, columns)]
+        pixels[..., channel] = waves[0] + waves[1]
     path = folder / f"{megapixels:g}.{'jpg' if kind == 'jpeg' else kind}"
     encode(Picture(pixels), path, kind)
     return path
