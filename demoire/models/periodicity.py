@@ -46,6 +46,7 @@ class _Frequencies:
         ring_means: (K, rings), times spectra: the means of rings.
         nearer, farther: (K,), indices of those on the same ray.
         least: (K,), the power that a peak has at least.
+        taper: (WINDOW, WINDOW), what windows are multiplied by before.
     """
 
     counted: Tensor
@@ -54,6 +55,7 @@ class _Frequencies:
     nearer: Tensor
     farther: Tensor
     least: Tensor
+    taper: Tensor
 
 
 @lru_cache
@@ -80,7 +82,8 @@ def _frequencies(device: torch.device) -> _Frequencies:
     # Nothing is faster than grids of two pixels.
     farther = torch.where(fastest, nearer, on_ray(_RAY))
     least = fastest * (_TWO_PIXELS * (WINDOW / 2) ** 2) ** 2
-    parts = (counted.flatten().nonzero()[:, 0], ring, means, nearer, farther, least)
+    hann = torch.hann_window(WINDOW)
+    parts = (counted.flatten().nonzero()[:, 0], ring, means, nearer, farther, least, hann[:, None] * hann)
     return _Frequencies(*(part.to(device) for part in parts))
 
 
@@ -114,8 +117,8 @@ def periodic_shares(taken: Tensor) -> Tensor:
 def _spectra(luma: Tensor, row: int) -> Tensor:
     """(N, columns, frequencies): the power spectra of one row of windows, averaged with those left and right."""
     strip = luma[:, row * STEP : row * STEP + WINDOW].unfold(-1, WINDOW, STEP).transpose(1, 2)
-    hann = torch.hann_window(WINDOW, device=luma.device)
-    spectrum = torch.fft.rfft2((strip - strip.mean((-2, -1), keepdim=True)) * (hann[:, None] * hann)).flatten(-2)
+    tapered = (strip - strip.mean((-2, -1), keepdim=True)) * _frequencies(luma.device).taper
+    spectrum = torch.fft.rfft2(tapered).flatten(-2)
     power = spectrum.real.square() + spectrum.imag.square()
     return F.avg_pool1d(power.transpose(1, 2), 3, 1, 1, count_include_pad=False).transpose(1, 2)
 

@@ -149,28 +149,17 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``, to the same shape, not clipped."""
-        restored, logits = self._restored(x, self.config.doubt)
+        restored, logits = self.restore_and_judge(x, self.config.doubt)
         if not self.config.cores:
             return restored
         thresholds = (self.config.coring_luma, self.config.coring_chroma)
         return core(restored, torch.sigmoid(logits + self.config.coring_shift), thresholds)
 
-    def restore_and_judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What was restored, before any doubt or coring, and the logits of the gate, (N, 1, h, w) at the coarsest
-        decoder level.
+    def restore_and_judge(self, x: Tensor, doubt: float = 0.0) -> tuple[Tensor, Tensor]:
+        """What was restored, before any coring, and the logits of the gate, (N, 1, h, w) at the coarsest decoder level.
 
-        This is what is trained.
+        Without a doubt this is what is trained; one lowers what the gate lets through, but not the logits given back.
         """
-        return self._restored(x)
-
-    def evidence(self, x: Tensor) -> Tensor:
-        """(N,) in [0, 1]: whether any region of pictures (N, 3, H, W) shows what only moire does; 1 if nobody asks."""
-        if not self.config.doubt:
-            return x.new_ones(len(x))
-        return periodicity.evidence(F.pixel_shuffle(self._look(x)[0], 2))
-
-    def _restored(self, x: Tensor, doubt: float = 0.0) -> tuple[Tensor, Tensor]:
-        """The picture with as much added as the gate lets through, and the gate's logits before any doubt."""
         taken, logits = self._look(x)
         certain = logits
         if doubt:
@@ -179,6 +168,12 @@ class UNet(nn.Module):
         taken = taken * F.interpolate(torch.sigmoid(certain), size, mode="bilinear", align_corners=False)
         taken = F.pixel_shuffle(taken, 2)
         return x + taken, logits
+
+    def evidence(self, x: Tensor) -> Tensor:
+        """(N,) in [0, 1]: whether any region of pictures (N, 3, H, W) shows what only moire does; 1 if nobody asks."""
+        if not self.config.doubt:
+            return x.new_ones(len(x))
+        return periodicity.evidence(F.pixel_shuffle(self._look(x)[0], 2))
 
     def _look(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What is to be added, (N, 12, H / 2, W / 2) for 2x2 pixels each, before the gate; and the gate's logits."""
