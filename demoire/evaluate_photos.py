@@ -19,13 +19,8 @@ from demoire.evaluate_clips import decibels
 from demoire.metrics import ByteImage
 from demoire.pairs import load_picture
 from demoire.simulate.capture import MARGIN, VISIBLE, Captures, local_rms, render
-from demoire.simulate.config import (
-    CaptureParameters,
-    DeliveryParameters,
-    SimulatorConfig,
-    draw_capture,
-    draw_scale,
-)
+from demoire.simulate.config import CaptureParameters, DeliveryParameters, SimulatorConfig
+from demoire.simulate.drawing import draw_capture, draw_scale
 from demoire.simulate.geometry import linear_part
 from demoire.simulate.picture import picture_of
 from demoire.training.content import random_crop
@@ -46,6 +41,8 @@ CAPTURES = SimulatorConfig(
     resonant_share=0.8,
     photo_share=0.0,
     untouched_share=0.0,
+    # The truth that restoring networks are trained for.
+    target_sharpening=0.4,
     # The one pass of JPEG is that of sharing, so that the three reductions differ in nothing else.
     jpeg_passes=((0, 1.0),),
     # A display that stands on its corner needs more memory than a photo of one has to tell.

@@ -17,10 +17,8 @@ from demoire.simulate.config import (
     ResampledParameters,
     SensorParameters,
     SimulatorConfig,
-    draw_capture,
-    draw_delivery,
-    draw_scale,
 )
+from demoire.simulate.drawing import draw_capture, draw_delivery, draw_scale
 from demoire.simulate.resampled import ResampledConfig, draw_captures, grid_cell
 
 GRID = ResampledParameters(contrast=0.1, chroma=0.4)

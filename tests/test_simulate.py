@@ -25,10 +25,8 @@ from demoire.simulate.config import (
     OpticsParameters,
     SensorParameters,
     SimulatorConfig,
-    draw_capture,
-    draw_delivery,
-    draw_scale,
 )
+from demoire.simulate.drawing import draw_capture, draw_delivery, draw_scale
 
 CPU = torch.device("cpu")
 PHASES = ("RGGB", "GRBG", "GBRG", "BGGR")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from demoire.errors import DataError
-from demoire.simulate.config import draw_capture, draw_delivery, draw_scale
+from demoire.simulate.drawing import draw_capture, draw_delivery, draw_scale
 from demoire.simulate.picture import photograph, take
 from demoire.simulate.settings import LAYOUTS, ONLY_SCREENS, RANGES, ShotSettings, parameters_of, surprise
 

@@ -1,4 +1,4 @@
-"""The one configuration that all parameters of simulated captures are drawn from, and the parameters of one capture."""
+"""The one configuration that simulated captures are drawn from (``drawing``), and the parameters of one capture."""
 
 import math
 from dataclasses import dataclass, field
@@ -26,7 +26,9 @@ class SimulatorConfig:
         frame: side of the whole photo, which perspective, lens distortion and vignetting refer to.
         perspective: relative change of scale across the frame.
         psf_sigma: Gaussian blur of the lens; ``target_sharpness`` times it is the target's.
-        white: level of display white on the sensor, linear, 1 = saturation.
+        white: level of display white on the sensor, linear, 1 = saturation, as far as ``peak`` lets it.
+        peak: the most of the brightest sub-pixel at display white, likewise: cameras spare what is bright, else a
+            resolved mask would come out cut off and tinted.
         wide_chroma_share, chroma_radius: share of cameras that smooth chroma over squares of that radius, log-uniform.
         photo_share: captures without visible pixels that are their own target: camera, noise and JPEG, but no moire,
             so nothing may be changed.
@@ -65,6 +67,7 @@ class SimulatorConfig:
     lit_x: Range = (0.6, 0.92)
     lit_y: Range = (0.65, 0.95)
     white: Range = (0.28, 0.8)
+    peak: Range = (0.9, 1.3)
     psf_sigma: Range = (0.2, 0.7)
     target_sharpness: float = 0.85
     aperture: Range = (0.85, 1.0)
@@ -254,116 +257,3 @@ def choose(rng: np.random.Generator, table: tuple[tuple[T, float], ...]) -> T:
 def log_uniform(rng: np.random.Generator, limits: Range) -> float:
     """A number whose logarithm is uniform."""
     return math.exp(rng.uniform(math.log(limits[0]), math.log(limits[1])))
-
-
-def draw_delivery(config: SimulatorConfig, rng: np.random.Generator) -> DeliveryParameters:
-    """Draws how the photo is reduced for sharing."""
-    shares = np.array([row[0] for row in config.reductions])
-    _, low, high, ratio = config.reductions[int(rng.choice(len(shares), p=shares / shares.sum()))]
-    mean = log_uniform(rng, (low, high))
-    squeeze = math.exp(rng.uniform(-0.5, 0.5) * math.log(ratio))
-    reduction = (max(1.0, mean * squeeze), max(1.0, mean / squeeze))
-    return DeliveryParameters(reduction, choose(rng, config.resizers))
-
-
-def draw_scale(config: SimulatorConfig, rng: np.random.Generator) -> float:
-    """Draws sensor pixels per display pixel, near a resonance in ``resonant_share`` of the draws."""
-    if rng.random() < config.resonant_share:
-        offset = rng.uniform(-1, 1)
-        return float(rng.choice(config.resonances)) * (1 + offset * abs(offset) * config.resonance_width)
-    return log_uniform(rng, config.scale)
-
-
-def draw_capture(config: SimulatorConfig, rng: np.random.Generator, scale: float) -> CaptureParameters:
-    """Draws one capture at about ``scale`` sensor pixels per display pixel (varied by 3 %)."""
-    share = rng.random()
-    kind = "screen"
-    if share < config.photo_share:
-        kind = "photo"
-    elif share < config.photo_share + config.untouched_share:
-        kind = "untouched"
-    sigma = rng.uniform(*config.psf_sigma)
-    display = DisplayParameters(
-        layout=choose(rng, config.layouts),
-        lit_x=rng.uniform(*config.lit_x),
-        lit_y=rng.uniform(*config.lit_y),
-        reversed=bool(rng.random() < config.reversed_share),
-        sideways=bool(rng.random() < config.sideways_share),
-    )
-    if kind == "photo":
-        # A photo of the world has no pixels of a display that could be seen as blocks.
-        scale = rng.uniform(0.6, 1.3)
-    optics = OpticsParameters(sigma, sigma * config.target_sharpness, rng.uniform(*config.aperture))
-    return CaptureParameters(
-        kind=kind,
-        display=display,
-        geometry=_draw_geometry(config, rng, scale * rng.uniform(0.985, 1.015)),
-        optics=optics,
-        sensor=_draw_sensor(config, rng),
-        isp=_draw_isp(config, rng),
-        jpeg=_draw_jpeg(config, rng),
-        noise_seed=int(rng.integers(2**31)),
-        target=config.target,
-    )
-
-
-def _draw_geometry(config: SimulatorConfig, rng: np.random.Generator, scale: float) -> GeometryParameters:
-    frame = rng.uniform(*config.frame)
-    tilt, direction = rng.uniform(*config.perspective) / frame, rng.uniform(0, 2 * math.pi)
-    rotation = rng.uniform(*config.rotation) * rng.choice((-1, 1))
-    if rng.random() < config.free_rotation_share:
-        rotation = rng.uniform(-math.pi / 4, math.pi / 4)
-    return GeometryParameters(
-        scale=scale,
-        aspect=rng.uniform(*config.aspect),
-        rotation=float(rotation),
-        shear=rng.uniform(*config.shear),
-        perspective=(tilt * math.cos(direction), tilt * math.sin(direction)),
-        distortion=rng.uniform(*config.distortion),
-        centre=(rng.uniform(-0.4, 0.4) * frame, rng.uniform(-0.35, 0.35) * frame),
-        radius=frame * HALF_DIAGONAL,
-        phase=(rng.random(), rng.random()),
-    )
-
-
-def _draw_sensor(config: SimulatorConfig, rng: np.random.Generator) -> SensorParameters:
-    return SensorParameters(
-        cfa=str(rng.choice(("RGGB", "GRBG", "GBRG", "BGGR"))),
-        white=rng.uniform(*config.white),
-        photons=log_uniform(rng, config.photons),
-        read_noise=rng.uniform(*config.read_noise),
-        vignetting=rng.uniform(*config.vignetting),
-        glare=rng.uniform(*config.glare),
-        crosstalk=rng.uniform(*config.crosstalk),
-    )
-
-
-def _draw_isp(config: SimulatorConfig, rng: np.random.Generator) -> IspParameters:
-    error = rng.normal(0, config.colour_error, (3, 3))
-    saturation = rng.uniform(*config.saturation)
-    grey = np.full((3, 3), 1 / 3)
-    matrix = grey + (np.eye(3) - grey) * saturation + error - error.mean(1, keepdims=True)
-    return IspParameters(
-        demosaicer=choose(rng, config.demosaicers),
-        white_balance=(rng.uniform(*config.white_balance), rng.uniform(*config.white_balance)),
-        colour_matrix=tuple(float(x) for x in matrix.ravel()),
-        contrast=rng.uniform(*config.contrast),
-        luma_denoise=rng.uniform(*config.luma_denoise),
-        chroma_denoise=rng.uniform(*config.chroma_denoise),
-        chroma_radius=_draw_chroma_radius(config, rng),
-        sharpening=rng.uniform(*config.sharpening),
-        target_sharpening=config.target_sharpening,
-    )
-
-
-def _draw_chroma_radius(config: SimulatorConfig, rng: np.random.Generator) -> int:
-    wide = rng.random() < config.wide_chroma_share
-    radius = log_uniform(rng, config.chroma_radius)
-    return round(radius) if wide else 0
-
-
-def _draw_jpeg(config: SimulatorConfig, rng: np.random.Generator) -> JpegParameters:
-    low, high = config.jpeg_quality
-    passes = choose(rng, config.jpeg_passes)
-    qualities = tuple(int(rng.integers(low, high + 1)) for _ in range(passes))
-    return JpegParameters(qualities, bool(rng.random() < config.subsampled_share))

@@ -8,14 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from demoire.simulate.capture import Captures, content_size, render
-from demoire.simulate.config import (
-    CaptureParameters,
-    DeliveryParameters,
-    SimulatorConfig,
-    draw_capture,
-    draw_delivery,
-    draw_scale,
-)
+from demoire.simulate.config import CaptureParameters, DeliveryParameters, SimulatorConfig
+from demoire.simulate.drawing import draw_capture, draw_delivery, draw_scale
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,10 @@ from demoire.simulate.config import (
     Range,
     ResampledParameters,
     SimulatorConfig,
-    draw_capture,
-    draw_delivery,
-    draw_scale,
     log_uniform,
 )
 from demoire.simulate.display import mask_cell
+from demoire.simulate.drawing import draw_capture, draw_delivery, draw_scale
 from demoire.simulate.geometry import linear_part, sensor_grid
 from demoire.simulate.optics import damp_harmonics, sample_cell
 

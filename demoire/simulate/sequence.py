@@ -20,11 +20,9 @@ from demoire.simulate.config import (
     SensorParameters,
     SimulatorConfig,
     choose,
-    draw_capture,
-    draw_delivery,
-    draw_scale,
     log_uniform,
 )
+from demoire.simulate.drawing import draw_capture, draw_delivery, draw_scale
 from demoire.simulate.motion import HandConfig, Pose, draw_burst, draw_hand, draw_shown, moved
 from demoire.simulate.video import VideoParameters
 

@@ -14,9 +14,6 @@ from demoire.simulate.config import (
     JpegParameters,
     SensorParameters,
     SimulatorConfig,
-    draw_capture,
-    draw_delivery,
-    draw_scale,
 )
 
 ONLY_SCREENS = SimulatorConfig(photo_share=0.0, untouched_share=0.0)
@@ -111,6 +108,8 @@ def surprise(seed: int) -> ShotSettings:
 
 def parameters_of(settings: ShotSettings) -> tuple[CaptureParameters, DeliveryParameters]:
     """What the renderer needs: the settings, and all else as the seed draws it."""
+    from demoire.simulate import drawing
+
     drawn, shared = _drawn(settings.seed)
     optics = replace(drawn.optics, sigma=settings.blur, target_sigma=settings.blur * ONLY_SCREENS.target_sharpness)
     parameters = replace(
@@ -121,13 +120,16 @@ def parameters_of(settings: ShotSettings) -> tuple[CaptureParameters, DeliveryPa
         sensor=_sensor(settings, drawn.sensor),
         jpeg=JpegParameters((settings.jpeg,) if settings.jpeg < 100 else (), drawn.jpeg.subsampled),
     )
-    return parameters, replace(shared, reduction=(settings.reduction, settings.reduction))
+    exposed = drawing.expose(parameters, ONLY_SCREENS.peak[1])  # their sub-pixels may be brighter than those drawn
+    return exposed, replace(shared, reduction=(settings.reduction, settings.reduction))
 
 
 def _drawn(seed: int) -> tuple[CaptureParameters, DeliveryParameters]:
+    from demoire.simulate import drawing  # with torch, which the page does not start with
+
     rng = np.random.default_rng(seed)
-    shared, scale = draw_delivery(ONLY_SCREENS, rng), draw_scale(ONLY_SCREENS, rng)
-    return draw_capture(ONLY_SCREENS, rng, scale), shared
+    shared, scale = drawing.draw_delivery(ONLY_SCREENS, rng), drawing.draw_scale(ONLY_SCREENS, rng)
+    return drawing.draw_capture(ONLY_SCREENS, rng, scale), shared
 
 
 def _on_grid(name: str, value: float) -> float:
