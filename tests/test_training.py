@@ -1,5 +1,6 @@
 """Training: the same weights whether interrupted or not, state on disk, the schedule, export."""
 
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -187,6 +188,21 @@ def test_pool_goes_on_where_it_stopped_and_repeats_by_seed(content: Path, tmp_pa
         CapturePool(tmp_path / "a", replace(config, seed=10))
     with pytest.raises(DataError, match="still empty"):
         CapturePool(tmp_path / "c", config).crops(np.random.default_rng(1), 1, 8)
+
+
+def test_only_a_background_process_ends_with_the_one_that_started_it(
+    content: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training whose shell was closed got a pool of as many captures as there were by then."""
+    config, simulator = PoolConfig(9, 40, 9), find_preset("cnn").simulator
+    parents = itertools.count()
+    monkeypatch.setattr("demoire.training.pool.os.getppid", lambda: next(parents))
+    fill_pool(tmp_path / "first", config, content, simulator, 0, 3)
+    assert CapturePool(tmp_path / "first", config).rendered == 3
+    monkeypatch.setattr("demoire.training.pool.os.getppid", lambda: 7 if next(parents) < 4 else 1)
+    parents = itertools.count()
+    fill_pool(tmp_path / "on", config, content, simulator, 0, None)
+    assert CapturePool(tmp_path / "on", config).rendered == 3
 
 
 def test_export_makes_a_model_that_loads_and_tiles_as_measured(content: Path, tmp_path: Path) -> None:

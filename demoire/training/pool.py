@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from demoire.allocator import kept_memory
 from demoire.errors import DataError
 from demoire.simulate.capture import Captures, content_size, render
 from demoire.simulate.config import SimulatorConfig
@@ -215,13 +216,17 @@ def fill_pool(
 
 
 def keep_rendering(pool: MappedPool, render: Callable[[int], None], pace: float, limit: int | None) -> None:
-    """Calls ``render`` with the numbers that follow those in the pool; pace and limit as of ``fill_pool``."""
+    """Calls ``render`` with the numbers that follow those in the pool; pace and limit as of ``fill_pool``.
+
+    Without a limit it ends with the process that started this one; a shell that is left behind ends nothing.
+    """
     index, parent = pool.rendered, os.getppid()
-    while (limit is None or index < limit) and os.getppid() == parent:
-        started = time.monotonic()
-        render(index)
-        index += 1
-        time.sleep(pace * (time.monotonic() - started))
+    with kept_memory():
+        while index < limit if limit is not None else os.getppid() == parent:
+            started = time.monotonic()
+            render(index)
+            index += 1
+            time.sleep(pace * (time.monotonic() - started))
 
 
 def start_filling(
