@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from demoire.errors import DemoireError
-from demoire.hub import Fetching
 from demoire.picture import Notice, Picture
-from demoire.restore import Restored, RestoreOptions, TileDone, fetched
+from demoire.restore import Event, RestoreOptions, fetched
 
 if TYPE_CHECKING:
     from demoire.loading import ModelCache
@@ -55,7 +54,7 @@ def restore_burst(
     options: RestoreOptions,
     models: "ModelCache | None" = None,
     cancelled: Callable[[], bool] | None = None,
-) -> Generator[Fetching | TileDone | Restored, None, None]:
+) -> Generator[Event, None, None]:
     """Restores the chosen photo with what the others add to it; events as of ``demoire.restore.restore``.
 
     The tiles of the chosen photo come twice: as the model restores it alone, and at the end. Those of the other photos

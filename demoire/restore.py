@@ -44,6 +44,17 @@ class RestoreOptions:
 
 
 @dataclass(frozen=True)
+class LookedOver:
+    """Nothing is restored yet: no moire was found so far.
+
+    Attributes:
+        share: how much of the picture was looked over, 0 to 1.
+    """
+
+    share: float
+
+
+@dataclass(frozen=True)
 class TileDone:
     """One tile is finished.
 
@@ -97,6 +108,10 @@ class Restored:
     photos: int | None = None
 
 
+#: What restoring tells.
+Event = Fetching | LookedOver | TileDone | Restored
+
+
 def register_on_zero_gpu() -> None:
     """On a ZeroGPU Space, which must know before it starts what will ask for a GPU, imports that; else does nothing."""
     if find_spec("spaces"):
@@ -109,7 +124,7 @@ def restore(
     options: RestoreOptions,
     models: "ModelCache | None" = None,
     cancelled: Callable[[], bool] | None = None,
-) -> Generator[Fetching | TileDone | Restored, None, None]:
+) -> Generator[Event, None, None]:
     """Restores ``picture`` tile by tile; the last item is ``Restored``. Closing the generator cancels and frees memory.
 
     While the model's files come from the Hub, it tells how far that is.

@@ -19,7 +19,7 @@ from demoire.loading import LoadedModel, ModelCache
 from demoire.memory import largest_area
 from demoire.models.base import Doubting
 from demoire.picture import Notice, Picture, Samples
-from demoire.restore import Box, Restored, RestoreOptions, TileDone
+from demoire.restore import Box, LookedOver, Restored, RestoreOptions, TileDone
 from demoire.stop import Stop, Watched
 from demoire.tiling import Grid, Layer, Predictor, Window, nearest_first, plan_square, plan_within, window_of
 
@@ -49,7 +49,7 @@ def estimate_seconds(picture: Picture, options: RestoreOptions, models: ModelCac
 @on_zero_gpu(estimate_seconds)
 def run(
     picture: Picture, options: RestoreOptions, models: ModelCache, stop: Stop
-) -> Generator[TileDone | Restored, None, None]:
+) -> Generator[LookedOver | TileDone | Restored, None, None]:
     """As ``demoire.restore.restore``, once the model's files are at hand."""
     started = time.monotonic()
     with models.using(options.model) as loaded:
@@ -58,14 +58,16 @@ def run(
 
 def _run(
     picture: Picture, options: RestoreOptions, loaded: LoadedModel, stop: Stop, started: float
-) -> Generator[TileDone | Restored, None, None]:
+) -> Generator[LookedOver | TileDone | Restored, None, None]:
     check_restores(loaded)
     needs = loaded.needs
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, needs.dtype, device)
     grid = Grid(picture.height, picture.width, needs.size_multiple, needs.halo)
     lanes, windows, notices = plan(loaded, options, grid, device, dtype, stop)
-    evidence = 1.0 if options.sure else _evidence(loaded.module, picture, needs.size_multiple, device, stop)
+    evidence = 1.0
+    if not options.sure:
+        evidence = yield from _evidence(loaded.module, picture, needs.size_multiple, device, stop)
     if evidence < 1:
         lanes = [replace(lane, open=in_doubt(lane.open, evidence)) for lane in lanes]
         notices = notices if evidence else (*notices, _NO_MOIRE)
@@ -139,19 +141,21 @@ def _look_first(loaded: LoadedModel, grid: Grid, windows: list[Window], box: Box
     return [first, *windows] if quicker else windows
 
 
-def _evidence(module: nn.Module, picture: Picture, multiple: int, device: torch.device, stop: Stop) -> float:
+def _evidence(
+    module: nn.Module, picture: Picture, multiple: int, device: torch.device, stop: Stop
+) -> Generator[LookedOver, None, float]:
     """How sure the network is that there is moire; where it has no opinion there is."""
     if not isinstance(module, Doubting):
         return 1.0
     try:
         network = _on(module, device)
         assert isinstance(network, Doubting)
-        return find_evidence(network, picture, multiple, device, stop)
+        return (yield from find_evidence(network, picture, multiple, device, stop))
     except RuntimeError as error:
         if device.type == "cpu" or not is_out_of_memory(error):
             raise
     release(device)
-    return find_evidence(module, picture, multiple, _CPU, stop)
+    return (yield from find_evidence(module, picture, multiple, _CPU, stop))
 
 
 def _on(module: nn.Module, device: torch.device) -> nn.Module:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ from PIL import Image, ImageCms
 
 from demoire.cli import main
 from demoire.cli.progress import ProgressBar
+from demoire.errors import DemoireError
 from demoire.images import Picture, decode, encode
 from demoire.judge import judge
 from demoire.loading import ModelCache
 from demoire.models.unet import UNet
-from demoire.restore import TileDone
+from demoire.restore import Event, LookedOver, TileDone
 from tests.tiny import write_detector, write_discriminator
 
 RNG = np.random.default_rng(4)
@@ -249,6 +251,20 @@ def test_the_bar_is_drawn_on_terminals_only() -> None:
             "photo.jpg [######                  ]  25%  tile 1/4  0.50 MP/s  12 s left" in stream.getvalue()
         ) == drawn
         assert drawn == stream.getvalue().endswith("\r")
+
+
+def test_the_bar_tells_of_moire_that_is_looked_for() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def events() -> Generator[Event, None, None]:
+        yield LookedOver(0.5)
+
+    stream = Terminal()
+    with pytest.raises(DemoireError, match="without a result"):
+        ProgressBar("photo.jpg", stream).follow(events())
+    assert "photo.jpg [############            ]  50%  looking for moire" in stream.getvalue()
 
 
 def test_a_rotated_photo_with_profile_comes_back_upright_with_it(tmp_path: Path, weights: Path) -> None:

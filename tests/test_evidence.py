@@ -1,6 +1,6 @@
 """Pictures in which a network finds nothing to do come back as they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from demoire.loading import ModelCache
 from demoire.models.recurrent import Recurrent, RecurrentConfig
 from demoire.models.unet import UNet, UNetConfig
 from demoire.picture import Picture
-from demoire.restore import Restored, RestoreOptions, restore
+from demoire.restore import LookedOver, Restored, RestoreOptions, restore
 from demoire.stop import Stop
 
 CPU = torch.device("cpu")
@@ -39,6 +39,16 @@ class Seeing:
         return torch.tensor([self._told(x)])
 
 
+def look(events: Generator[LookedOver, None, float]) -> tuple[float, list[float]]:
+    """What was found, and how much of the picture was looked over each time that was told."""
+    told = []
+    while True:
+        try:
+            told.append(next(events).share)
+        except StopIteration as end:
+            return end.value, told
+
+
 def doubtful(monkeypatch: pytest.MonkeyPatch, evidence: float) -> None:
     monkeypatch.setattr(UNet, "evidence", lambda self, x: x.new_full((len(x),), evidence))
 
@@ -52,7 +62,7 @@ def restored(source: Picture, weights: Path, sure: bool = False, tile: int | Non
 
 def test_one_square_is_enough_where_it_proves_it() -> None:
     network = Seeing(lambda x: 1.0)
-    assert find_evidence(network, picture(1500, 1100), 32, CPU, Stop()) == 1
+    assert look(find_evidence(network, picture(1500, 1100), 32, CPU, Stop())) == (1, [])
     assert network.seen == [(1, 3, LOOK, LOOK)]
 
 
@@ -61,20 +71,24 @@ def test_all_of_a_picture_is_looked_at_for_the_best_proof() -> None:
     source.pixels[...] = 0
     source.pixels[-1, -1] = 128
     network = Seeing(lambda x: float(x.max()))
-    assert find_evidence(network, source, 32, CPU, Stop()) == pytest.approx(128 / 255)
+    found, told = look(find_evidence(network, source, 32, CPU, Stop()))
+    assert found == pytest.approx(128 / 255)
+    assert told == pytest.approx([done / 9 for done in range(1, 10)])
     assert len(network.seen) == 9  # 3 x 3 squares of 512 px cover it
 
 
 def test_small_pictures_are_looked_at_whole() -> None:
     network = Seeing(lambda x: 0.0)
-    assert find_evidence(network, picture(33, 500), 32, CPU, Stop()) == 0
+    assert look(find_evidence(network, picture(33, 500), 32, CPU, Stop())) == (0, [1])
     assert network.seen == [(1, 3, 64, LOOK)]
 
 
 def test_looking_can_be_cancelled() -> None:
     asked = iter([False, True])
     with pytest.raises(CancelledError):
-        find_evidence(UNet(UNetConfig(doubt=1)), picture(700, 700), 32, CPU, Stop(cancelled=lambda: next(asked, True)))
+        look(
+            find_evidence(UNet(UNetConfig(doubt=1)), picture(700, 700), 32, CPU, Stop(None, lambda: next(asked, True)))
+        )
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -119,7 +133,10 @@ def test_a_network_of_which_nothing_is_wanted_is_not_opened() -> None:
 def test_a_device_without_memory_leaves_the_question_to_the_cpu(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def find(network: object, source: Picture, multiple: int, device: torch.device, stop: Stop) -> float:
+    def find(
+        network: object, source: Picture, multiple: int, device: torch.device, stop: Stop
+    ) -> Generator[LookedOver, None, float]:
+        yield LookedOver(0.5)
         asked.append(device.type)
         if device.type != "cpu":
             raise torch.cuda.OutOfMemoryError
@@ -129,12 +146,12 @@ def test_a_device_without_memory_leaves_the_question_to_the_cpu(weights: Path, m
     monkeypatch.setattr(running, "_on", lambda module, device: module)
     monkeypatch.setattr(running, "release", lambda device: asked.append("released"))
     network = UNet(UNetConfig())
-    assert running._evidence(network, picture(), 16, torch.device("cuda"), Stop()) == 0.25
+    assert look(running._evidence(network, picture(), 16, torch.device("cuda"), Stop())) == (0.25, [0.5, 0.5])
     assert asked == ["cuda", "released", "cpu"]
 
 
 def test_networks_without_an_opinion_are_not_asked() -> None:
-    assert running._evidence(torch.nn.Conv2d(3, 3, 1), picture(), 1, CPU, Stop()) == 1
+    assert look(running._evidence(torch.nn.Conv2d(3, 3, 1), picture(), 1, CPU, Stop())) == (1, [])
 
 
 def test_a_recurrent_network_asks_its_cnn() -> None:

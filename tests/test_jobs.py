@@ -18,14 +18,15 @@ from demoire.catalog import load_catalog
 from demoire.comparison import Box
 from demoire.errors import DeviceError, MemoryShortError, PictureError, WeightsError
 from demoire.images import decode
+from demoire.models.unet import UNet
 from demoire.picture import Picture
-from demoire.restore import RestoreOptions, restore
+from demoire.restore import LookedOver, RestoreOptions, restore
 from demoire.ui.handlers import Ask
 from demoire.ui.job import Finished, Progress, Task, overlap
 from demoire.ui.jobs import Desk, Event, Settings, Started, Waiting
 from demoire.ui.lane import Lane
 from demoire.ui.parcels import NOTHING, Packer
-from demoire.ui.status import done
+from demoire.ui.status import done, progress
 from demoire.ui.visits import MOST_RESULTS, Result, Visit, Work
 
 RUN = "run"
@@ -85,6 +86,20 @@ def test_a_photo_is_restored_and_written(desk: Desk, file: Path) -> None:
     np.testing.assert_array_equal(decode(result.download.path).pixels, decode(file).pixels)
     token = result.download.file.address.split("/")[1]
     assert desk.files.find(token) == (result.download.path, "a photo_demoired.png")
+
+
+def test_looking_for_moire_is_told_until_the_first_tile(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(UNet, "evidence", lambda self, x: x.new_zeros(len(x)))
+    path = tmp_path / "clean.png"
+    Image.fromarray(screen(700, 1000)).save(path)
+    visit, work = opened(desk, path)
+    events = [event for event in run(desk, visit, work, task(desk, "tiny")) if not isinstance(event, Started)]
+    looked = [event.share for event in events if isinstance(event, LookedOver)]
+    assert looked == [0.25, 0.5, 0.75, 1]
+    assert [type(event) for event in events[:4]] == [LookedOver] * 4 and isinstance(events[4], Progress)
+    assert progress(LookedOver(0.25)).items() >= {"phase": "working", "looked": 0.25}.items()
 
 
 def test_several_models_run_one_after_the_other_what_is_looked_at_first(desk: Desk, file: Path) -> None:

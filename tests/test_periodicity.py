@@ -71,6 +71,10 @@ def test_waves_of_another_strength_are_as_periodic_and_noise_takes_its_share() -
     assert periodic_shares(waves(5.3, 30) + grain()).mean() == pytest.approx(float(wave / (wave + noise)), abs=0.1)
 
 
+def test_what_rounding_takes_away_is_nothing() -> None:
+    assert periodic_shares(waves(5.3, 30) / 12).max() == 0
+
+
 @pytest.mark.parametrize("pattern", [grain(), edge(), blocks(), torch.zeros(1, 3, SIDE, SIDE)])
 def test_grain_edges_and_blocks_are_not(pattern: Tensor) -> None:
     shares = periodic_shares(pattern)

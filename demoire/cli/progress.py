@@ -7,7 +7,7 @@ from typing import TextIO
 
 from demoire.errors import DemoireError
 from demoire.hub import Fetching
-from demoire.restore import Restored, TileDone
+from demoire.restore import Event, LookedOver, Restored, TileDone
 
 _CELLS = 24
 
@@ -21,7 +21,7 @@ class ProgressBar:
         self._active = self._stream.isatty()
         self._width = 0
 
-    def show(self, done: int, total: int, text: str) -> None:
+    def show(self, done: float, total: float, text: str) -> None:
         """Draws how much of the whole is done, and ``text`` behind it."""
         cells = "#" * round(done / total * _CELLS)
         self._draw(f"{self._label} [{cells:<{_CELLS}}] {done / total:4.0%}  {text}")
@@ -40,13 +40,15 @@ class ProgressBar:
         finally:
             self.wipe()
 
-    def follow(self, events: Generator[Fetching | TileDone | Restored, None, None]) -> Restored:
+    def follow(self, events: Generator[Event, None, None]) -> Restored:
         """Draws the tiles of ``demoire.restore.restore`` and returns its result."""
         try:
             with closing(events):
                 for event in events:
                     if isinstance(event, TileDone):
                         self.show_tile(event)
+                    elif isinstance(event, LookedOver):
+                        self.show(event.share, 1, "looking for moire")
                     elif isinstance(event, Restored):
                         return event
         finally:

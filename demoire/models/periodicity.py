@@ -31,8 +31,9 @@ _BLOCK = 8
 _ALONE, _RAY = 4.0, 4
 """How far a peak stands above the mean of its ring and above its ray so many cycles nearer to and farther from the
 middle, in power."""
-_TWO_PIXELS = 4 / 255
-"""Least amplitude of grids of two pixels, whose frequency blocks of JPEG have as well, but weakly."""
+_LEAST, _TWO_PIXELS = 0.25 / 255, 4 / 255
+"""Least amplitudes: below, rounding to 8 bits takes nearly all of it away; and of grids of two pixels, whose frequency blocks of JPEG have as
+well, but weakly."""
 _ENOUGH_POWER = 1e-9
 
 
@@ -81,7 +82,8 @@ def _frequencies(device: torch.device) -> _Frequencies:
     nearer, fastest = on_ray(-_RAY), of_two_pixels[counted]
     # Nothing is faster than grids of two pixels.
     farther = torch.where(fastest, nearer, on_ray(_RAY))
-    least = fastest * (_TWO_PIXELS * (WINDOW / 2) ** 2) ** 2
+    # A wave is half in its negative frequency, but for the fastest, which is its own.
+    least = torch.where(fastest, _TWO_PIXELS, _LEAST / 2).mul((WINDOW / 2) ** 2).square()
     hann = torch.hann_window(WINDOW)
     parts = (counted.flatten().nonzero()[:, 0], ring, means, nearer, farther, least, hann[:, None] * hann)
     return _Frequencies(*(part.to(device) for part in parts))

@@ -14,11 +14,10 @@ from demoire.burst import Burst, restore_burst
 from demoire.catalog import RESTORING, ModelEntry
 from demoire.detect import DETECTOR, detect
 from demoire.errors import DemoireError, UnknownNameError
-from demoire.hub import Fetching
 from demoire.images import encode, output_kind, output_name
 from demoire.opinions import Opinions
 from demoire.picture import Picture
-from demoire.restore import Restored, RestoreOptions, TileDone, restore
+from demoire.restore import Event, Restored, RestoreOptions, restore
 from demoire.ui.handlers import MOST_MODELS, uploaded_file
 from demoire.ui.jobs import PATIENCE, Desk
 from demoire.ui.lane import Ticket
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from demoire.loading import ModelCache
 
 #: Restores something by the model of the options.
-_Restoring = Callable[[RestoreOptions, "ModelCache"], Generator[Fetching | TileDone | Restored, None, None]]
+_Restoring = Callable[[RestoreOptions, "ModelCache"], Generator[Event, None, None]]
 
 
 def build(desk: Desk, models: Mapping[str, ModelEntry]) -> None:

@@ -16,7 +16,7 @@ from demoire.burst import MOST_PHOTOS as MOST_BURST
 from demoire.catalog import ModelEntry
 from demoire.comparison import Box
 from demoire.errors import DemoireError
-from demoire.restore import RestoreOptions
+from demoire.restore import LookedOver, RestoreOptions
 from demoire.ui.findings import Findings
 from demoire.ui.job import Finished, Progress, Task
 from demoire.ui.jobs import Desk
@@ -252,7 +252,7 @@ class Handlers:
         task = replace(task, others=visit.burst(work)) if asked.burst else task
         with closing(self._desk.restore(visit, work, task, asked.run)) as events:
             for event in events:
-                if isinstance(event, Progress) and time.monotonic() - spoke < PACE:
+                if isinstance(event, LookedOver | Progress) and time.monotonic() - spoke < PACE:
                     continue
                 spoke = time.monotonic()
                 told = shown(visit) if isinstance(event, Progress | Finished) else gr.skip()

@@ -10,9 +10,8 @@ from demoire.burst import Burst, restore_burst
 from demoire.catalog import ModelEntry
 from demoire.comparison import Box, Run, State
 from demoire.errors import CancelledError, DemoireError
-from demoire.hub import Fetching
 from demoire.picture import Picture
-from demoire.restore import Restored, RestoreOptions, TileDone, restore
+from demoire.restore import Event, LookedOver, Restored, RestoreOptions, TileDone, restore
 from demoire.ui.views import Views
 from demoire.ui.visits import Result, Visit, Work, facts_of
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 #: What a model sees around a part of the photo that is tried, in pixels, so that its edges are judged fairly.
 SURROUNDINGS = 192
 #: What a run of one model tells.
-Events = Generator[Fetching | TileDone | Restored, None, None]
+Events = Generator[Event, None, None]
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Job:
         burst = Burst(picture, tuple(partial(_cut, other, self._part.box) for other in others))
         return restore_burst(burst, options, models, self._cancelled)
 
-    def events(self) -> Iterator[Progress | Finished]:
+    def events(self) -> Iterator[LookedOver | Progress | Finished]:
         """The job's events; the last is ``Finished``. A model that fails leaves its sentence, the others go on.
 
         Raises:
@@ -158,9 +157,12 @@ class Job:
         run = replace(branch.result.run, **facts_of(done))
         self._visit.finish_result(self._work, branch.result, run, done if run.box is None else None)
 
-    def _progress(self) -> Progress:
+    def _progress(self) -> LookedOver | Progress:
         pixels = self._part.picture.height * self._part.picture.width
         going = [branch for branch in self._branches if not branch.result.error]
+        looking = next((branch.looking for branch in going if branch.looking), None)
+        if looking and not any(branch.done for branch in going):
+            return looking
         rate = sum(branch.share for branch in self._branches) * pixels / max(time.monotonic() - self._began, 1e-9)
         left = sum(1 - branch.share for branch in going) * pixels / max(rate, 1e-9)
         known = next((branch.total for branch in going if branch.total), 0)
@@ -187,6 +189,7 @@ class Branch:
         self.events = events
         self.done = self.total = 0
         self.share = self.seconds = 0.0
+        self.looking: LookedOver | None = None
         self._first = first
         self._missing = 0 if first is None else _area(first)
         self._ended = False
@@ -195,14 +198,17 @@ class Branch:
         """Whether there is more to compute; ``first_only``: of what is to come first."""
         return not self._ended and (self._missing > 0 or not first_only)
 
-    def next(self) -> Fetching | TileDone | Restored:
+    def next(self) -> Event:
         """The next event; raises as ``restore``."""
         began = time.monotonic()
         try:
             event = next(self.events)
         finally:
             self.seconds += time.monotonic() - began
-        if isinstance(event, TileDone):
+        if isinstance(event, LookedOver):
+            self.looking = event
+        elif isinstance(event, TileDone):
+            self.looking = None
             self.done, self.total = event.index, event.total
             self.share = event.share
             seen = self._first and overlap(event.box, self._first)

@@ -13,6 +13,7 @@ from demoire.clips.clip import ClipLimits
 from demoire.errors import CancelledError, DemoireError
 from demoire.images import decode, encode, output_kind, output_name
 from demoire.picture import Limits, Picture
+from demoire.restore import LookedOver
 from demoire.shares import ShareSettings, open_library
 from demoire.ui.files import Files
 from demoire.ui.job import Finished, Job, Progress, Task
@@ -71,7 +72,7 @@ class Downloading:
     total: int | None
 
 
-Event = Waiting | Downloading | Started | Progress | Finished
+Event = Waiting | Downloading | Started | LookedOver | Progress | Finished
 
 
 class Desk:

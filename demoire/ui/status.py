@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from demoire.errors import DemoireError
+from demoire.restore import LookedOver
 from demoire.ui.job import Finished, Progress
 from demoire.ui.jobs import Downloading, Event, Started, Waiting
 from demoire.ui.texts import error_texts, notice_texts
@@ -57,6 +58,8 @@ def progress(event: Event) -> Status:
             return status("loading", {"bytes": asdict(event)})
         case Started():
             return status("loading")
+        case LookedOver():
+            return status("working", {"looked": event.share})
         case Progress():
             return status("working", asdict(event))
         case Finished():

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from photos import banded
 from PIL import Image
@@ -88,6 +89,19 @@ def test_an_example_is_one_click_away(visit: Invite) -> None:
     visitor.page.click("[data-example=sheet]")
     visitor.reach("ready")
     assert "1000 × 750" in visitor.text()
+
+
+def test_a_photo_without_moire_is_looked_over_and_left_as_it_is(visit_fresh: Invite, tmp_path: Path) -> None:
+    blobs = np.random.default_rng(1).integers(40, 220, (12, 16, 3), np.uint8)
+    Image.fromarray(blobs).resize((2400, 1800), Image.Resampling.BICUBIC).save(tmp_path / "clean.png")
+    visitor = visit_fresh()
+    visitor.give(tmp_path / "clean.png")
+    visitor.page.click("#restore")
+    visitor.page.wait_for_selector(".state-name:has-text('Looking for moire')")
+    looked = visitor.page.locator(".state-text").inner_text()
+    assert re.fullmatch(r"\d+ % of the photo; none so far", looked)
+    visitor.finish()
+    assert "the picture was left as it is" in visitor.text()
 
 
 def _one_works_one_is_ready(visit: Invite, photos: dict[str, Path], tmp_path: Path) -> tuple[Visitor, Visitor]:

@@ -17,6 +17,9 @@ const headings = {
   cancelled: "state.cancelled",
 };
 
+// How far it is, from 0 to 1.
+const ahead = () => (status.phase === "working" ? (status.looked ?? status.done / Math.max(1, status.total)) : 0);
+
 function sentence() {
   if (status.phase === "queued") {
     return status.before ? page.t("state.before", { before: page.number(status.before) }) : "";
@@ -26,6 +29,7 @@ function sentence() {
     return status.bytes.total ? page.t("state.fetching", { done, total }) : page.t("state.fetching.unknown", { done });
   }
   if (status.phase === "working") {
+    if (status.looked) return page.t("state.looked", { percent: page.number(Math.round(100 * status.looked)) });
     const { done, total, rate, left } = status;
     return page.t("state.progress", { done, total, rate: page.number(rate, 2), left: page.number(Math.ceil(left)) });
   }
@@ -79,9 +83,10 @@ function note(texts) {
 
 function render() {
   page.phase(status.phase);
-  name.textContent = headings[status.phase] ? page.t(headings[status.phase]) : "";
+  const heading = status.looked ? "state.looking" : headings[status.phase];
+  name.textContent = heading ? page.t(heading) : "";
   text.textContent = sentence();
-  const share = status.phase === "working" ? Math.round((100 * status.done) / Math.max(1, status.total)) : 0;
+  const share = Math.round(100 * ahead());
   bar.setAttribute("aria-valuenow", String(share));
   bar.firstElementChild.style.width = `${share}%`;
   runs.replaceChildren(...(status.phase === "done" ? status.runs.map(row) : []));

@@ -10,6 +10,8 @@ TEXTS = {
     "state.loading": Text("Loading the model…", "正在加载模型…"),
     "state.fetching": Text("{done} of {total} MB from the Hub", "正在从 Hub 下载：{done} / {total} MB"),
     "state.fetching.unknown": Text("{done} MB from the Hub", "正在从 Hub 下载：{done} MB"),
+    "state.looking": Text("Looking for moire…", "正在查找摩尔纹…"),
+    "state.looked": Text("{percent} % of the photo; none so far", "已查看照片的 {percent}%，尚未发现"),
     "state.working": Text("Restoring", "正在修复"),
     "state.progress": Text(
         "Tile {done} of {total} · {rate} MP/s · {left} s left", "图块 {done} / {total} · {rate} MP/s · 还需 {left} 秒"
