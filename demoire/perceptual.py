@@ -1,4 +1,5 @@
-"""Distances between pictures as ImageNet-trained features see them: LPIPS for evaluation, VGG16 as a training loss.
+"""Distances between pictures as ImageNet-trained features see them: LPIPS, of AlexNet for evaluation and of VGG16 as a
+training loss.
 
 The features are not part of this package: ``python -m demoire lpips-weights`` makes them once, and the folder that
 holds ``alexnet.safetensors`` and ``vgg16.safetensors`` is named by an option or by the setting DEMOIRE_PERCEPTUAL.
@@ -135,28 +136,6 @@ class Lpips(nn.Module):
         return total
 
 
-class VggLoss(nn.Module):
-    """Relative difference of VGG16 features at relu1_2, relu2_2 and relu3_3, for training; the features stay frozen.
-
-    The mean absolute difference of each layer over the mean of the clean picture's features there, so that all three
-    count alike. Reference: Johnson et al., Perceptual Losses for Real-Time Style Transfer and Super-Resolution, ECCV
-    2016, doi:10.1007/978-3-319-46475-6_43.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = FeatureStack(STACKS["vgg16"], taps=3)
-        self.requires_grad_(False)
-
-    def forward(self, restored: Tensor, clean: Tensor) -> Tensor:
-        """A scalar for (N, 3, H, W) RGB pictures in [0, 1]; the gradient flows into ``restored`` alone."""
-        with torch.no_grad():
-            wanted = self.features(clean)
-        pairs = zip(self.features(restored), wanted, strict=True)
-        each = [functional.l1_loss(found, right) / right.mean().clamp(min=EPSILON) for found, right in pairs]
-        return torch.stack(each).mean()
-
-
 def find_folder(option: Path | None = None) -> Path | None:
     """The folder of converted features: the option, else DEMOIRE_PERCEPTUAL, else None."""
     setting = os.environ.get(SETTING)
@@ -175,17 +154,6 @@ def load_lpips(folder: Path, network: str = "alexnet") -> Lpips:
     module = Lpips(STACKS[network])
     _load_into(module, folder / f"{network}.safetensors")
     return module.eval().requires_grad_(False)
-
-
-def load_vgg_loss(folder: Path) -> VggLoss:
-    """The VGG16 training loss with its trained features, in evaluation mode.
-
-    Raises:
-        WeightsError: the file is missing, damaged or of other shapes.
-    """
-    module = VggLoss()
-    _load_into(module, folder / "vgg16.safetensors")
-    return module.eval()
 
 
 def _load_into(module: nn.Module, path: Path) -> None:
@@ -211,4 +179,5 @@ def _until_tap(layers: Sequence[Layer], taps: int | None) -> tuple[Layer, ...]:
 
 
 def _unit_length(features: Tensor) -> Tensor:
+    features = features.float()  # squares of half precision are too coarse
     return features / (features.square().sum(1, keepdim=True).sqrt() + EPSILON)

@@ -12,7 +12,7 @@ from demoire.errors import DataError
 from demoire.models import build_model
 from demoire.models.discriminator import Discriminator, DiscriminatorConfig, probability
 from demoire.models.unet import UNetConfig
-from demoire.perceptual import VggLoss
+from demoire.perceptual import STACKS, Lpips
 from demoire.training.adversarial import GAMES, Adversarial, Opponent
 from demoire.training.adversarial_loop import AdversarialTrainer
 from demoire.training.fakes import NOISE, disguise
@@ -30,7 +30,10 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with VGG16 features of random values, near zero."""
     folder = tmp_path_factory.mktemp("perceptual")
     torch.manual_seed(2)
-    save_file({name: value * 0.5 for name, value in VggLoss().state_dict().items()}, folder / "vgg16.safetensors")
+    network = Lpips(STACKS["vgg16"])
+    for head in network.heads:
+        torch.nn.init.uniform_(head)
+    save_file({name: value * 0.5 for name, value in network.state_dict().items()}, folder / "vgg16.safetensors")
     return folder
 
 

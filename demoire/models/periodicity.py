@@ -32,8 +32,8 @@ _ALONE, _RAY = 4.0, 4
 """How far a peak stands above the mean of its ring and above its ray so many cycles nearer to and farther from the
 middle, in power."""
 _LEAST, _TWO_PIXELS = 0.25 / 255, 4 / 255
-"""Least amplitudes: below, rounding to 8 bits takes nearly all of it away; and of grids of two pixels, whose frequency blocks of JPEG have as
-well, but weakly."""
+"""Least amplitudes: what is fainter, rounding to 8 bits takes away; and of grids of two pixels, whose frequency blocks
+of JPEG have as well, but weakly."""
 _ENOUGH_POWER = 1e-9
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from demoire.errors import DataError
 from demoire.models import build_model
 from demoire.models.discriminator import DiscriminatorConfig
-from demoire.perceptual import VggLoss, load_vgg_loss
+from demoire.perceptual import Lpips, load_lpips
 from demoire.training import checkpoint
 from demoire.training.fakes import disguise, mean_of_pictures, vary, with_moire
 
@@ -46,9 +46,8 @@ class Adversarial:
     Attributes:
         discriminator: its configuration.
         game: one of ``GAMES``.
-        weight, perceptual_weight: of the generator's adversarial loss, and of the VGG16 features' difference, beside
-            the task's loss.
-        perceptual_side, perceptual_pictures: of the window of a crop that these features are taken of, and of how many
+        weight, perceptual_weight: of the generator's adversarial loss, and of LPIPS by VGG16, beside the task's loss.
+        perceptual_side, perceptual_pictures: of the window of a crop that LPIPS is taken of, and of how many
             crops of a batch, those with moire alone: they cost many times the network.
         warm_up: share of the schedule in which the discriminator learns alone, and the generator without it.
         gradient_penalty, penalty_every: weight of R1 (Mescheder et al., ICML 2018), and the steps from one to the next.
@@ -59,7 +58,7 @@ class Adversarial:
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     game: str = "relativistic"
     weight: float = 0.02
-    perceptual_weight: float = 0.3
+    perceptual_weight: float = 1.0
     perceptual_side: int = 112
     perceptual_pictures: int = 2
     warm_up: float = 0.08
@@ -85,7 +84,7 @@ class Opponent:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=learning_rate * settings.rate, betas=(0.5, 0.99), weight_decay=1e-4
         )
-        self._features: VggLoss = load_vgg_loss(perceptual).to(device)
+        self._perceived: Lpips = load_lpips(perceptual, "vgg16").to(device)
         self.loss = 0.0
 
     def tensors(self) -> dict[str, Tensor]:
@@ -101,14 +100,14 @@ class Opponent:
         checkpoint.restore_optimizer(tensors, self.optimizer, "discriminator_optimizer.")
 
     def generator_loss(self, restored: Tensor, moire: Tensor, clean: Tensor, opposed: bool) -> Tensor:
-        """What is added to the task's loss: features' difference and, if ``opposed``, the adversarial loss."""
+        """What is added to the task's loss: LPIPS and, if ``opposed``, the adversarial loss."""
         settings = self.settings
         window, shown = _window(restored, settings.perceptual_side), with_moire(moire, clean)
         looked_at = shown.nonzero()[: settings.perceptual_pictures, 0]
         loss = restored.new_zeros(())
         if len(looked_at):
             own, true = restored[looked_at][window], clean[looked_at][window]
-            loss = settings.perceptual_weight * shown.mean() * self._features(own, true)
+            loss = settings.perceptual_weight * shown.mean() * self._perceived(own, true).mean()
         if opposed:
             self.network.requires_grad_(False)
             real, fake = self.network(clean, moire), self.network(restored, moire)

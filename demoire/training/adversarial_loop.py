@@ -59,7 +59,7 @@ class AdversarialTrainer(Trainer):
         self.model.train()
         with computing(self.precision, self.device):
             restored, loss = task.measure(self.model, moire, clean)
-        loss = loss + self._opponent.generator_loss(restored, moire, clean, fraction >= settings.warm_up)
+            loss = loss + self._opponent.generator_loss(restored, moire, clean, fraction >= settings.warm_up)
         self._descend(loss)
         fakes = self._opponent.fakes(restored, self.average, moire, clean, step)
         self._opponent.learn(fakes, moire, clean, step, rate)

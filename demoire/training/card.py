@@ -257,7 +257,7 @@ def _loss(preset: Preset) -> str:
     if game is None:
         return f"{preset.task.loss_name} (no pretrained network)"
     return (
-        f"{preset.task.loss_name}, {game.perceptual_weight:g} x difference of VGG16 features (trained on ImageNet), "
+        f"{preset.task.loss_name}, {game.perceptual_weight:g} x LPIPS by VGG16 (trained on ImageNet), "
         f"{game.weight:g} x {game.game} adversarial loss"
     )
 
