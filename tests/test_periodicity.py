@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from demoire.models.periodicity import (
+    COLOUR,
+    LUMA,
     STEP,
     WINDOW,
     _frequencies,
@@ -73,6 +75,14 @@ def test_waves_of_another_strength_are_as_periodic_and_noise_takes_its_share() -
 
 def test_what_rounding_takes_away_is_nothing() -> None:
     assert periodic_shares(waves(5.3, 30) / 12).max() == 0
+
+
+def test_moire_of_blue_against_green_counts_where_it_is_strong() -> None:
+    against = torch.tensor([0.0, -1.0, 1.0])[None, :, None, None] * waves(5.3, 30)
+    assert periodic_shares(against, LUMA).max() == 0
+    assert periodic_shares(against, COLOUR).min() > 0.9
+    assert evidence(against) == 1 and certainty(against, torch.zeros(1, 1, 16, 16)).min() == 1
+    assert periodic_shares(against / 3, COLOUR).max() == 0
 
 
 @pytest.mark.parametrize("pattern", [grain(), edge(), blocks(), torch.zeros(1, 3, SIDE, SIDE)])

@@ -21,9 +21,6 @@ SIZE_MULTIPLE = STEP
 """What an image's sides must be multiples of."""
 REGION = 4
 """Windows along one side of a region, which is judged as a whole."""
-DOUBTFUL, PROVEN = (0.005, 0.03), (0.035, 0.08)
-"""Periodic shares, in the mean of a region, between which certainty rises from 0 to 1: that what is taken out there
-may be moire; and, of the region that has most, that a picture has any."""
 _SLOWEST = 3
 """Cycles per window from which on there are enough of them to be called periodic."""
 _BLOCK = 8
@@ -31,10 +28,33 @@ _BLOCK = 8
 _ALONE, _RAY = 4.0, 4
 """How far a peak stands above the mean of its ring and above its ray so many cycles nearer to and farther from the
 middle, in power."""
-_LEAST, _TWO_PIXELS = 0.25 / 255, 4 / 255
-"""Least amplitudes: what is fainter, rounding to 8 bits takes away; and of grids of two pixels, whose frequency blocks
-of JPEG have as well, but weakly."""
+_TWO_PIXELS = 4 / 255
+"""Least amplitude of grids of two pixels, whose frequency blocks of JPEG have as well, but weakly."""
 _ENOUGH_POWER = 1e-9
+
+
+@dataclass(frozen=True)
+class View:
+    """One plane of what was taken out, and what makes certain there.
+
+    Attributes:
+        weights: of red, green and blue in the plane.
+        least: amplitude that a peak has at least.
+        doubtful, proven: periodic shares, in the mean of a region, between which certainty rises from 0 to 1: that what
+            is taken out there may be moire; and, of the region that has most, that a picture has any.
+    """
+
+    weights: tuple[float, float, float]
+    least: float
+    doubtful: tuple[float, float]
+    proven: tuple[float, float]
+
+
+LUMA = View((1 / 3, 1 / 3, 1 / 3), 0.25 / 255, (0.005, 0.03), (0.035, 0.08))
+"""What is fainter rounding to 8 bits takes away."""
+COLOUR = View((0.0, -1.0, 1.0), 1.5 / 255, (0.1, 0.2), (0.2, 0.3))
+"""Sensors see blue on every second pixel only: faint moire is often one of blue against green, where luma has none."""
+VIEWS = (LUMA, COLOUR)
 
 
 @dataclass(frozen=True)
@@ -46,7 +66,7 @@ class _Frequencies:
         ring: (K,), each one's ring.
         ring_means: (K, rings), times spectra: the means of rings.
         nearer, farther: (K,), indices of those on the same ray.
-        least: (K,), the power that a peak has at least.
+        fastest: (K,) bool, those of grids of two pixels.
         taper: (WINDOW, WINDOW), what windows are multiplied by before.
     """
 
@@ -55,7 +75,7 @@ class _Frequencies:
     ring_means: Tensor
     nearer: Tensor
     farther: Tensor
-    least: Tensor
+    fastest: Tensor
     taper: Tensor
 
 
@@ -82,10 +102,8 @@ def _frequencies(device: torch.device) -> _Frequencies:
     nearer, fastest = on_ray(-_RAY), of_two_pixels[counted]
     # Nothing is faster than grids of two pixels.
     farther = torch.where(fastest, nearer, on_ray(_RAY))
-    # A wave is half in its negative frequency, but for the fastest, which is its own.
-    least = torch.where(fastest, _TWO_PIXELS, _LEAST / 2).mul((WINDOW / 2) ** 2).square()
     hann = torch.hann_window(WINDOW)
-    parts = (counted.flatten().nonzero()[:, 0], ring, means, nearer, farther, least, hann[:, None] * hann)
+    parts = (counted.flatten().nonzero()[:, 0], ring, means, nearer, farther, fastest, hann[:, None] * hann)
     return _Frequencies(*(part.to(device) for part in parts))
 
 
@@ -95,43 +113,46 @@ def _of_blocks(frequency: Tensor) -> Tensor:
     return ((frequency + 1) % step) <= 2
 
 
-def periodic_shares(taken: Tensor) -> Tensor:
+def periodic_shares(taken: Tensor, view: View = LUMA) -> Tensor:
     """How much of what was taken out of an image is periodic.
 
     Args:
         taken: (N, 3, H, W), H and W multiples of ``SIZE_MULTIPLE``, ``WINDOW`` or more.
 
     Returns:
-        (N, 1, H / STEP - 1, W / STEP - 1), the shares in [0, 1] of the luma's power in windows that lie half over each
+        (N, 1, H / STEP - 1, W / STEP - 1), the shares in [0, 1] of the plane's power in windows that lie half over each
         other; of windows in which nothing is taken out 0.
     """
     with torch.autocast(taken.device.type, enabled=False):
-        luma = taken.float().mean(1)
-        rows = luma.shape[-2] // STEP - 1
-        shares, spectra = [], [_spectra(luma, 0)]
+        plane = torch.einsum("nchw,c->nhw", taken.float(), taken.new_tensor(view.weights, dtype=torch.float32))
+        rows = plane.shape[-2] // STEP - 1
+        shares, spectra = [], [_spectra(plane, 0)]
         for row in range(rows):
             # Three rows of windows at most are held at once: of a large image all would be several times its size.
-            spectra = [*spectra[-2:], _spectra(luma, row + 1)] if row + 1 < rows else spectra[-2:]
-            shares.append(_shares(torch.stack(spectra).mean(0)))
+            spectra = [*spectra[-2:], _spectra(plane, row + 1)] if row + 1 < rows else spectra[-2:]
+            shares.append(_shares(torch.stack(spectra).mean(0), view.least))
         return torch.stack(shares, 1)[:, None]
 
 
-def _spectra(luma: Tensor, row: int) -> Tensor:
+def _spectra(plane: Tensor, row: int) -> Tensor:
     """(N, columns, frequencies): the power spectra of one row of windows, averaged with those left and right."""
-    strip = luma[:, row * STEP : row * STEP + WINDOW].unfold(-1, WINDOW, STEP).transpose(1, 2)
-    tapered = (strip - strip.mean((-2, -1), keepdim=True)) * _frequencies(luma.device).taper
+    strip = plane[:, row * STEP : row * STEP + WINDOW].unfold(-1, WINDOW, STEP).transpose(1, 2)
+    tapered = (strip - strip.mean((-2, -1), keepdim=True)) * _frequencies(plane.device).taper
     spectrum = torch.fft.rfft2(tapered).flatten(-2)
     power = spectrum.real.square() + spectrum.imag.square()
     return F.avg_pool1d(power.transpose(1, 2), 3, 1, 1, count_include_pad=False).transpose(1, 2)
 
 
-def _shares(power: Tensor) -> Tensor:
-    """(N, columns): the share of isolated peaks in spectra (N, columns, frequencies)."""
+def _shares(power: Tensor, least: float) -> Tensor:
+    """(N, columns): the share of isolated peaks of amplitude ``least`` on, in spectra (N, columns, frequencies)."""
     frequencies = _frequencies(power.device)
     counted = power[..., frequencies.counted]
     ring = (counted @ frequencies.ring_means)[..., frequencies.ring]
     ray = torch.maximum(power[..., frequencies.nearer], power[..., frequencies.farther])
-    alone = (counted > _ALONE * ring) & (counted > _ALONE * ray) & (counted >= frequencies.least)
+    # A wave is half in its negative frequency, but for the fastest, which is its own.
+    amplitude = torch.where(frequencies.fastest, _TWO_PIXELS, least / 2)
+    enough = counted >= (amplitude * (WINDOW / 2) ** 2).square()
+    alone = (counted > _ALONE * ring) & (counted > _ALONE * ray) & enough
     return (counted * alone).sum(-1) / counted.sum(-1).clamp(min=_ENOUGH_POWER)
 
 
@@ -147,9 +168,14 @@ def certainty(taken: Tensor, like: Tensor) -> Tensor:
     """
     if min(taken.shape[-2:]) < WINDOW:
         return torch.ones_like(like)
-    around = F.pad(periodic_shares(taken), (REGION // 2,) * 4, "replicate")
-    certain = _between(F.avg_pool2d(around, REGION, 1), DOUBTFUL)
+    certain = torch.stack([_certain(taken, view) for view in VIEWS]).amax(0)
     return F.interpolate(certain, (like.shape[-2], like.shape[-1]), mode="bilinear", align_corners=False)
+
+
+def _certain(taken: Tensor, view: View) -> Tensor:
+    """By one plane; (N, 1, H / STEP, W / STEP)."""
+    around = F.pad(periodic_shares(taken, view), (REGION // 2,) * 4, "replicate")
+    return _between(F.avg_pool2d(around, REGION, 1), view.doubtful)
 
 
 def evidence(taken: Tensor) -> Tensor:
@@ -160,9 +186,14 @@ def evidence(taken: Tensor) -> Tensor:
     """
     if min(taken.shape[-2:]) < WINDOW:
         return taken.new_ones(len(taken))
-    shares = periodic_shares(taken)
+    return torch.stack([_proof(taken, view) for view in VIEWS]).amax(0)
+
+
+def _proof(taken: Tensor, view: View) -> Tensor:
+    """By one plane; (N,)."""
+    shares = periodic_shares(taken, view)
     sides = [min(side, REGION + 1) for side in shares.shape[-2:]]
-    return _between(F.avg_pool2d(shares, sides, 1).amax((1, 2, 3)), PROVEN)
+    return _between(F.avg_pool2d(shares, sides, 1).amax((1, 2, 3)), view.proven)
 
 
 def _between(shares: Tensor, limits: tuple[float, float]) -> Tensor:
