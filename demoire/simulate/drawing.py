@@ -71,7 +71,8 @@ def draw_capture(config: SimulatorConfig, rng: np.random.Generator, scale: float
         noise_seed=int(rng.integers(2**31)),
         target=config.target,
     )
-    return expose(drawn, rng.uniform(*config.peak))
+    # By its own seed: what else is drawn stays the same whatever cameras spare.
+    return expose(drawn, np.random.default_rng(drawn.noise_seed).uniform(*config.peak))
 
 
 def expose(p: CaptureParameters, most: float) -> CaptureParameters:

@@ -109,8 +109,8 @@ PRESETS: Mapping[str, Preset] = {
         crop=192,
         learning_rate=2e-4,
         summary=(
-            ("en", "A second opinion: the same network, trained against a discriminator; leaves a little more moire."),
-            ("zh-CN", "另一种结果：同一网络，经判别器对抗训练；会多留一些摩尔纹。"),
+            ("en", "A second opinion, trained against a discriminator: keeps more texture, and some moire in it."),
+            ("zh-CN", "另一种结果，经判别器对抗训练：保留更多纹理，其中也会残留一些摩尔纹。"),
         ),
         limits=(
             "Fine texture may be invented where moire covered it; judge text and faces beside the original.",
