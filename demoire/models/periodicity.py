@@ -51,7 +51,7 @@ class View:
 
 
 LUMA = View((1 / 3, 1 / 3, 1 / 3), 0.25 / 255, (0.005, 0.03), (0.035, 0.08))
-"""What is fainter rounding to 8 bits takes away."""
+"""Fainter peaks are what rounding to 8 bits takes away."""
 COLOUR = View((0.0, -1.0, 1.0), 1.5 / 255, (0.1, 0.2), (0.2, 0.3))
 """Sensors see blue on every second pixel only: faint moire is often one of blue against green, where luma has none."""
 VIEWS = (LUMA, COLOUR)

@@ -109,8 +109,8 @@ PRESETS: Mapping[str, Preset] = {
         crop=192,
         learning_rate=2e-4,
         summary=(
-            ("en", "A second opinion, trained against a discriminator: keeps more texture, and some moire in it."),
-            ("zh-CN", "另一种结果，经判别器对抗训练：保留更多纹理，其中也会残留一些摩尔纹。"),
+            ("en", "A second opinion, trained against a discriminator: crisper letters and texture, some moire left."),
+            ("zh-CN", "另一种结果，经判别器对抗训练：文字更清晰，纹理更多，其中会残留一些摩尔纹。"),
         ),
         limits=(
             "Fine texture may be invented where moire covered it; judge text and faces beside the original.",
