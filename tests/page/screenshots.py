@@ -40,7 +40,8 @@ def _visit(browser: Browser, address: str, name: str, mode: str, **screen: Any) 
         box.check()
     visitor.restore()
     if mode == "side":
-        visitor.page.wait_for_selector("#viewer-restore .cell[data-key=result-3]:has-text('looks like a clean photo')")
+        for cell in visitor.page.locator("#viewer-restore .cell[data-key^=result]").all():
+            cell.get_by_text("looks like a clean photo").wait_for()
     visitor.page.click(f"#viewer-restore [data-mode={mode}]")
     settled(visitor)
     visitor.page.locator("#viewer-restore" if mode == "split" else "#demoire-header").scroll_into_view_if_needed()
