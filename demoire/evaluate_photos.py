@@ -24,6 +24,7 @@ from demoire.simulate.drawing import draw_capture, draw_scale
 from demoire.simulate.geometry import linear_part
 from demoire.simulate.picture import picture_of
 from demoire.training.content import random_crop
+from demoire.training.presets import find_preset
 
 REDUCTIONS = (1, 2, 3)
 QUALITY = 92
@@ -42,7 +43,7 @@ CAPTURES = SimulatorConfig(
     photo_share=0.0,
     untouched_share=0.0,
     # The truth that restoring networks are trained for.
-    target_sharpening=0.4,
+    target_sharpening=find_preset("cnn").simulator.target_sharpening,
     # The one pass of JPEG is that of sharing, so that the three reductions differ in nothing else.
     jpeg_passes=((0, 1.0),),
     # A display that stands on its corner needs more memory than a photo of one has to tell.

@@ -75,15 +75,14 @@ class FeatureStack(nn.Module):
 
     Args:
         layers: from the picture on.
-        taps: stop after this many tapped layers; None runs them all.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, layers: Sequence[Layer], taps: int | None = None) -> None:
+    def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
-        self.layers = _until_tap(layers, taps)
+        self.layers = tuple(layers)
         sources = (3, *(layer.channels for layer in self.layers))
         self.convs = nn.ModuleList(
             nn.Conv2d(source, layer.channels, layer.kernel, layer.stride, layer.padding)
@@ -169,13 +168,6 @@ def _load_into(module: nn.Module, path: Path) -> None:
         if name not in stored or stored[name].shape != tensor.shape:
             raise WeightsError(f"{path} does not hold '{name}' of shape {tuple(tensor.shape)}: make it again.")
     module.load_state_dict({name: stored[name] for name in wanted})
-
-
-def _until_tap(layers: Sequence[Layer], taps: int | None) -> tuple[Layer, ...]:
-    if taps is None:
-        return tuple(layers)
-    ends = [index for index, layer in enumerate(layers) if layer.tap]
-    return tuple(layers[: ends[taps - 1] + 1])
 
 
 def _unit_length(features: Tensor) -> Tensor:

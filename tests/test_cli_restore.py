@@ -237,11 +237,12 @@ def test_unknown_commands_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert caught.value.code == 0 and "restore" in capsys.readouterr().out
 
 
-def test_the_bar_is_drawn_on_terminals_only() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+def test_the_bar_is_drawn_on_terminals_only() -> None:
     tile = TileDone(1, 4, (0, 0, 1, 1), np.zeros((1, 1, 3), np.uint8), 0.5, 12.0, 0.25)
     for stream, drawn in ((Terminal(), True), (io.StringIO(), False)):
         bar = ProgressBar("photo.jpg", stream)
@@ -254,10 +255,6 @@ def test_the_bar_is_drawn_on_terminals_only() -> None:
 
 
 def test_the_bar_tells_of_moire_that_is_looked_for() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     def events() -> Generator[Event, None, None]:
         yield LookedOver(0.5)
 

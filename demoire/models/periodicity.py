@@ -125,12 +125,12 @@ def periodic_shares(taken: Tensor, view: View = LUMA) -> Tensor:
     """
     with torch.autocast(taken.device.type, enabled=False):
         plane = torch.einsum("nchw,c->nhw", taken.float(), taken.new_tensor(view.weights, dtype=torch.float32))
-        rows = plane.shape[-2] // STEP - 1
+        rows, least = plane.shape[-2] // STEP - 1, _least_power(view, plane.device)
         shares, spectra = [], [_spectra(plane, 0)]
         for row in range(rows):
             # Three rows of windows at most are held at once: of a large image all would be several times its size.
             spectra = [*spectra[-2:], _spectra(plane, row + 1)] if row + 1 < rows else spectra[-2:]
-            shares.append(_shares(torch.stack(spectra).mean(0), view.least))
+            shares.append(_shares(torch.stack(spectra).mean(0), least))
         return torch.stack(shares, 1)[:, None]
 
 
@@ -143,16 +143,20 @@ def _spectra(plane: Tensor, row: int) -> Tensor:
     return F.avg_pool1d(power.transpose(1, 2), 3, 1, 1, count_include_pad=False).transpose(1, 2)
 
 
-def _shares(power: Tensor, least: float) -> Tensor:
-    """(N, columns): the share of isolated peaks of amplitude ``least`` on, in spectra (N, columns, frequencies)."""
+def _least_power(view: View, device: torch.device) -> Tensor:
+    """(K,): the power that a peak has at least, of each frequency that is looked at."""
+    # A wave is half in its negative frequency, but for the fastest, which is its own.
+    amplitude = torch.where(_frequencies(device).fastest, _TWO_PIXELS, view.least / 2)
+    return (amplitude * (WINDOW / 2) ** 2).square()
+
+
+def _shares(power: Tensor, least: Tensor) -> Tensor:
+    """(N, columns): the share of isolated peaks of power ``least`` on, in spectra (N, columns, frequencies)."""
     frequencies = _frequencies(power.device)
     counted = power[..., frequencies.counted]
     ring = (counted @ frequencies.ring_means)[..., frequencies.ring]
     ray = torch.maximum(power[..., frequencies.nearer], power[..., frequencies.farther])
-    # A wave is half in its negative frequency, but for the fastest, which is its own.
-    amplitude = torch.where(frequencies.fastest, _TWO_PIXELS, least / 2)
-    enough = counted >= (amplitude * (WINDOW / 2) ** 2).square()
-    alone = (counted > _ALONE * ring) & (counted > _ALONE * ray) & enough
+    alone = (counted > _ALONE * ring) & (counted > _ALONE * ray) & (counted >= least)
     return (counted * alone).sum(-1) / counted.sum(-1).clamp(min=_ENOUGH_POWER)
 
 

@@ -208,7 +208,6 @@ class Branch:
         if isinstance(event, LookedOver):
             self.looking = event
         elif isinstance(event, TileDone):
-            self.looking = None
             self.done, self.total = event.index, event.total
             self.share = event.share
             seen = self._first and overlap(event.box, self._first)
