@@ -27,7 +27,7 @@ from demoire.training.calibration import scale_and_shift
 from demoire.training.labels import PEAK, add_bands, amplitude_label, look_closer, visible
 from demoire.training.tasks import Detecting
 from tests.tiny import DETECTOR_FIELDS as SMALL
-from tests.tiny import write_detector
+from tests.tiny import LOOK_FIELDS, write_detector
 
 
 def small_detector(seed: int = 0) -> Detector:
@@ -87,38 +87,69 @@ def test_crops_that_are_no_larger_stay_as_they_are() -> None:
     assert look_closer(images, images, 48, torch.Generator())[0] is images
 
 
-@pytest.mark.parametrize("size", [(16, 16), (48, 112), (64, 64)])
+@pytest.mark.parametrize("size", [(64, 64), (192, 448), (128, 128), (320, 64)])
 def test_shapes_and_windows(size: tuple[int, int]) -> None:
     model = small_detector()
-    maps, features = model(torch.rand(2, 3, *size))
+    maps, measures = model(torch.rand(2, 3, *size))
     assert maps.shape == (2, 2, size[0] // 4, size[1] // 4)
     assert (maps[:, 0] >= 0).all()
-    assert features.shape == (2, 8 + 2, size[0] // 16, size[1] // 16)
-    rows, columns = (max(math.ceil((side // 16 - 4) / 2), 0) + 1 for side in size)
-    assert model.judge(features).shape == (2, rows, columns)
+    assert measures.shape == (2, 7, size[0] // 64, size[1] // 64)
+    assert (measures >= 0).all()
+    rows, columns = (max(side // 64 - 1, 1) for side in size)
+    assert model.judge(measures).shape == (2, rows, columns)
 
 
 def test_every_position_is_in_a_window() -> None:
     model = small_detector()
     for height in range(1, 12):
         for place in range(height):
-            features = torch.zeros(1, 1, height, 5)
-            features[0, 0, place] = 1
-            assert model.windows(features, largest=True).max() == 1
-            assert model.windows(features).max() >= 1 / 4
+            measures = torch.zeros(1, 1, height, 5)
+            measures[0, 0, place] = 1
+            assert model.windows(measures).max() >= 1 / 4
+
+
+def test_what_is_to_be_taken_out_is_measured() -> None:
+    """The last layer adds waves of known amplitude and nothing else, the gate is half open."""
+    model = small_detector()
+    plain, fine = torch.full((1, 3, 192, 256), 0.5), 12
+    grid = torch.zeros(12)
+    grid[1::2] = -fine / 255  # every second column of pixels, red, green and blue
+    with torch.no_grad():
+        model.cnn.head.bias.copy_(grid)
+    found = model.examine(plain)
+    power, bands, luma, colour, gate = found.measures[0, :5, 2, 2].tolist()
+    assert power == pytest.approx((fine / 2 / 2) ** 2, rel=1e-3)  # of its mean over two columns, half let through
+    assert bands == pytest.approx(power, rel=1e-3)
+    assert luma > 0.5  # a grid of two pixels is periodic
+    assert colour == 0  # it is grey
+    assert gate == 0.5
+    assert torch.allclose((found.restored - plain)[..., ::2], torch.zeros(1))
+    assert torch.allclose((found.restored - plain)[..., 1::2], torch.tensor(-fine / 2 / 255), atol=1e-6)
+
+
+def test_verdict_teaches_nothing_to_the_network_that_it_measures() -> None:
+    model = small_detector().requires_grad_(True)
+    found = model.examine(torch.rand(1, 3, 128, 128))
+    model.judge(found.measures).sum().backward()
+    assert all(parameter.grad is None for parameter in model.cnn.parameters())
+    assert model.hidden.weight.grad is not None
 
 
 def test_tiles_give_the_maps_of_the_whole() -> None:
     model = small_detector()
     needs = model.needs
-    image = torch.rand(3, 160, 720)
-    whole, _ = model(image[None])
+    image = torch.rand(3, 192, 1280)
+    with torch.no_grad():
+        model.cnn.head.weight.normal_(0, 0.1)
+    maps, measures = model(image[None])
 
-    def amplitude(x: Tensor) -> Tensor:
-        return model(x)[0].repeat_interleave(4, 2).repeat_interleave(4, 3)
+    def look(x: Tensor) -> Tensor:
+        maps, measures = model(x)
+        return torch.cat([m.repeat_interleave(s, 2).repeat_interleave(s, 3) for m, s in ((maps, 4), (measures, 64))], 1)
 
-    tiled = predict_image(amplitude, image, needs.size_multiple, needs.halo, 2 * needs.halo + 64)
-    assert (tiled[:, ::4, ::4] - whole[0]).abs().max() < 1e-5
+    tiled = predict_image(look, image, needs.size_multiple, needs.halo, 2 * needs.halo + 64)
+    assert (tiled[:2, ::4, ::4] - maps[0]).abs().max() < 1e-5
+    assert (tiled[2:, ::64, ::64] - measures[0]).abs().max() < 1e-3 * measures.abs().max()
 
 
 def test_strength_and_area_are_those_of_the_mask() -> None:
@@ -250,19 +281,20 @@ def test_command_line(detector_weights: Path, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_detector_settings_are_checked() -> None:
-    with pytest.raises(ValueError, match="three levels"):
-        build_model("detector", **{**SMALL, "channels": (4, 8)})
+    with pytest.raises(ValueError, match="three to five levels"):
+        build_model("detector", cnn={"channels": [4, 8], "encoder_blocks": [0, 0], "decoder_blocks": [0]})
 
 
 def test_it_begins_with_what_a_restoring_network_has_learnt() -> None:
     model, fresh = small_detector(), small_detector()
-    fields = {"channels": SMALL["channels"], "encoder_blocks": (1, 0, 1, 2), "decoder_blocks": (1, 0, 0)}
-    restoring = build_model("unet", **fields, context_blocks=2).state_dict()
+    deeper = {**LOOK_FIELDS, "encoder_blocks": [1, 0, 0], "decoder_blocks": [1, 0]}
+    restoring = build_model("unet", **deeper).state_dict()
     model.begin_with(restoring)
-    own = model.state_dict()
-    assert torch.equal(own["stem.weight"], restoring["stem.weight"])
-    assert torch.equal(own["bottom.0.first.weight"], restoring["encoders.3.0.first.weight"])
-    assert torch.equal(own["context.0.spread.weight"], restoring["context.0.spread.weight"])
-    assert torch.equal(own["maps.weight"], fresh.state_dict()["maps.weight"])
+    for name, value in model.cnn.state_dict().items():
+        assert torch.equal(value, restoring[name])
+    assert torch.equal(model.maps.weight, fresh.maps.weight)
+    again = small_detector(2)
+    again.begin_with(model.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True))
     with pytest.raises(RuntimeError):
         model.begin_with(build_model("unet").state_dict())

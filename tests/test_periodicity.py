@@ -129,7 +129,7 @@ def network(taken: Tensor, monkeypatch: pytest.MonkeyPatch) -> UNet:
     """A doubting network whose gate is open by half and which adds ``taken`` to whatever it sees."""
     model = UNet(DOUBTING)
     halves = torch.nn.functional.pixel_unshuffle(taken, 2)
-    monkeypatch.setattr(model, "_look", lambda x: (halves, torch.zeros(1, 1, SIDE // 2, SIDE // 2)))
+    monkeypatch.setattr(model, "taken", lambda x: (halves, torch.zeros(1, 1, SIDE // 2, SIDE // 2)))
     return model
 
 

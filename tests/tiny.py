@@ -68,7 +68,8 @@ def write_model(
     path.write_text(json.dumps(catalog))
 
 
-DETECTOR_FIELDS = {"channels": (6, 8, 8, 8), "blocks": 1, "context_blocks": 1, "evidence": 4, "hidden": 5, "window": 4}
+LOOK_FIELDS = {"channels": [4, 4, 4], "encoder_blocks": [0, 0, 0], "decoder_blocks": [0, 0], "context_blocks": 0}
+DETECTOR_FIELDS = {"cnn": LOOK_FIELDS, "evidence": 4, "hidden": 5, "window": 2}
 DISCRIMINATOR_FIELDS = {"channels": (6, 8, 8, 8), "hidden": 6}
 
 
@@ -105,8 +106,8 @@ def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Sample
         if clean is None or moire is None:
             break
         with torch.inference_mode():
-            module.maps.bias[1] -= module(padded(moire, 16))[0][0, 1].quantile(0.7)
-            features, others = (module(padded(pixels, 16))[1] for pixels in (moire, clean))
+            module.maps.bias[1] -= module(padded(moire, 64))[0][0, 1].quantile(0.7)
+            features, others = (module(padded(pixels, 64))[1] for pixels in (moire, clean))
             high, low = (float(module.judge(found).max()) for found in (features, others))
         if high > low:
             state = module.state_dict()
@@ -118,7 +119,6 @@ def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Sample
     write_model(weights, "detector", module.state_dict(), asdict(module.needs), "detector", "detector", fields)
 
 
-LOOK_FIELDS = {"channels": [4, 4, 4], "encoder_blocks": [0, 0, 0], "decoder_blocks": [0, 0], "context_blocks": 0}
 RECURRENT_FIELDS = {"look": LOOK_FIELDS, "channels": [4, 4, 4], "blocks": [0, 0, 0]}
 
 

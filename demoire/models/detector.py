@@ -1,52 +1,79 @@
 """A small CNN that says where there is moire, how strong it is, and whether a picture has any."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from demoire.models import periodicity
 from demoire.models.base import Needs
-from demoire.models.unet import CONTEXT_KERNEL, ContextBlock, ResidualBlock
+from demoire.models.unet import UNet, UNetConfig, as_unet_config, let_through, receptive_radius
 
-#: Slope below zero of the new layers: plain rectifiers died in training.
-_LEAK = 0.1
-#: One unit of the amplitude map, in 1/255.
 AMPLITUDE_UNIT = 8.0
+"""One unit of the amplitude map, in 1/255."""
+_MAPS_LEVEL, _MAPS_CELL = 1, 4
+"""Level of the CNN whose features make the maps, and side in pixels of one of their positions."""
+_LEAK = 0.1
+"""Slope below zero of the new layers: plain rectifiers died in training."""
+_FINE, _COARSE = 2, 8
+"""Squares in pixels over which what would be taken out is averaged before its power is measured: grids, and bands."""
+_LEAST_POWER, _LEAST_SHARE = 0.01, 0.003
+"""In (1/255)^2, and of a periodic share: what is added before logarithms are taken."""
+_SQUARE = 2 * periodicity.STEP
+"""Side in pixels of the squares that measures are given for."""
+_MEASURES = 7
 
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """Widths and depths of ``Detector``; level i works at 1/2^(i+1) of the picture's size.
+    """Widths and depths of ``Detector``.
 
     Attributes:
-        channels: width of each level, the finest first; as those of the restoring ``UNet``, whose weights it can begin
-            with.
-        blocks, context_blocks: residual blocks, and ones with a wide view, of the coarsest level.
-        evidence: width of the features that all levels from 1/4 on are brought to before they are added for the maps.
-        hidden: width of the fully connected layer.
-        window: side of the windows that are judged, in positions of the coarsest level; they overlap by half.
+        cnn: the restoring network that looks for what is to be taken out.
+        evidence: width of the layer before the maps.
+        hidden: width of the first fully connected layer.
+        window: side of the windows that are judged, in squares of 64 px; they overlap by half.
     """
 
-    channels: tuple[int, ...] = (24, 48, 96, 128)
-    blocks: int = 1
-    context_blocks: int = 2
+    cnn: UNetConfig = field(default=UNetConfig(encoder_blocks=(0, 0, 0, 0), decoder_blocks=(0, 1, 0)))
     evidence: int = 24
-    hidden: int = 64
-    window: int = 16
+    hidden: int = 16
+    window: int = 2
 
     def __post_init__(self) -> None:
-        if len(self.channels) < 3:
-            raise ValueError("DetectorConfig: at least three levels.")
+        object.__setattr__(self, "cnn", as_unet_config(self.cnn))
+        if not 3 <= len(self.cnn.channels) <= 5:
+            raise ValueError("DetectorConfig: its CNN has three to five levels.")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What ``Detector`` finds in pictures (N, 3, H, W).
+
+    Attributes:
+        maps: (N, 2, H/4, W/4): amplitude of the moire in units of ``AMPLITUDE_UNIT``/255, at least 0, and the logit
+            that it is visible.
+        measures: (N, 7, H/64, W/64), by which ``judge`` decides: power of what is to be taken out, in (1/255)^2, of
+            grids and of bands; the periodic shares of both planes; how far the gate is open; amplitude and visibility.
+        restored: (N, 3, H, W), not clipped.
+        gate: (N, 1, h, w), its logits.
+    """
+
+    maps: Tensor
+    measures: Tensor
+    restored: Tensor
+    gate: Tensor
 
 
 class Detector(nn.Module):
-    """Convolutions down to a coarse level, a pyramid up to 1/4 for the maps, pooling and full connections for verdicts.
+    """A small restoring CNN, what it takes out of a picture measured, and fully connected layers that judge that.
 
-    After Lin et al., Feature Pyramid Networks (CVPR 2017) for the maps. The verdict is given window by window, since
-    moire that covers a corner of a large photo would drown in an average over all of it.
+    Moire is what goes on as a grid does among what such a network takes out: its strength and its periodicity together
+    tell it from texture, which neither does alone. The verdict is given window by window, since moire that covers a
+    corner of a large photo would drown in an average over all of it; and by few measures, since what else features know
+    of simulated captures does not hold for photos.
     """
 
     calibration: Tensor
@@ -54,77 +81,72 @@ class Detector(nn.Module):
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
         self.config = config
-        channels, evidence = config.channels, config.evidence
-        self.stem = nn.Conv2d(12, channels[0], 3, padding=1)
-        self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(channels))
-        self.bottom = nn.Sequential(*[ResidualBlock(channels[-1]) for _ in range(config.blocks)])
-        self.context = nn.Sequential(*[ContextBlock(channels[-1]) for _ in range(config.context_blocks)])
-        self.laterals = nn.ModuleList(nn.Conv2d(c, evidence, 1) for c in channels[1:])
-        self.smooth = nn.Conv2d(evidence, evidence, 3, padding=1)
-        self.maps = nn.Conv2d(evidence, 2, 3, padding=1)
-        self.hidden = nn.Linear(2 * (channels[-1] + 2), config.hidden)
+        self.cnn = UNet(config.cnn)
+        self.smooth = nn.Conv2d(config.cnn.channels[_MAPS_LEVEL] + 2, config.evidence, 3, padding=1)
+        self.maps = nn.Conv2d(config.evidence, 2, 3, padding=1)
+        self.hidden = nn.Linear(_MEASURES, config.hidden)
         self.verdict = nn.Linear(config.hidden, 1)
         # Scale and shift of the verdict's logit, set at export so that probabilities are calibrated.
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
 
     def begin_with(self, trained: Mapping[str, Tensor]) -> None:
-        """Takes the weights of a ``Detector``, or the way down of a ``UNet`` of the same widths, which knows moire.
+        """Takes the weights of a ``Detector``, or for its CNN those of a ``UNet`` of the same widths.
 
         Raises:
             RuntimeError: the widths differ.
         """
         if "verdict.weight" in trained:
             self.load_state_dict(trained)
-            return
-        coarsest = f"encoders.{len(self.config.channels) - 1}."
-        own = self.state_dict()
-        for name, value in trained.items():
-            mine = name.replace(coarsest, "bottom.")
-            if mine.startswith(("stem.", "downs.", "bottom.", "context.")) and mine in own:
-                own[mine] = value
-        self.load_state_dict(own)
+        else:
+            self.cnn.begin_with(trained)
 
     @property
     def needs(self) -> Needs:
         """What the pipeline must give; the halo is the receptive field."""
-        radius = receptive_radius(self.config)
-        return Needs(size_multiple=2 ** len(self.config.channels), receptive_field=radius, halo=radius)
+        multiple = max(self.config.cnn.size_multiple, _SQUARE)
+        # What the CNN takes is measured around each place, and the maps look on from there.
+        radius = receptive_radius(self.config.cnn) + periodicity.periodicity_radius()
+        radius = -(-radius // multiple) * multiple
+        return Needs(size_multiple=multiple, receptive_field=radius, halo=radius)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Looks at (N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``.
+        """``Found.maps`` and ``measures`` of (N, 3, H, W) sRGB in [0, 1]; H, W multiples of ``needs.size_multiple``."""
+        found = self.examine(x)
+        return found.maps, found.measures
 
-        Returns:
-            maps (N, 2, H/4, W/4): amplitude of the moire in units of ``AMPLITUDE_UNIT``/255, at least 0, and the logit
-            that it is visible; and the features (N, C, H/m, W/m) of the coarsest level, for ``judge``, the last two of
-            which are means of amplitude and visibility: what each place has been taught tells most of the whole.
-        """
-        feature = self.stem(F.pixel_unshuffle(x, 2))
-        features: list[Tensor] = []
-        for down in self.downs:
-            feature = F.relu(down(feature))
-            features.append(feature)
-        features[-1] = feature = self.context(self.bottom(feature))
-        evidence: Tensor = self.laterals[-1](feature)
-        for lateral, skip in zip(reversed(self.laterals[:-1]), reversed(features[:-1]), strict=True):
-            evidence = F.interpolate(evidence, scale_factor=2, mode="nearest") + lateral(skip)
-        maps = self.maps(_activated(self.smooth(_activated(evidence)))).float()
+    def examine(self, x: Tensor) -> Found:
+        """All that is found, as ``forward``. What is measured teaches maps and verdict, not the CNN to please these."""
+        for level, feature in self.cnn.decoded(x):
+            if level == len(self.cnn.ups) - 1:
+                gate = self.cnn.gate(feature).float()
+            if level == _MAPS_LEVEL:
+                shape = feature
+        taken = self.cnn.head(feature).float()
+        added = let_through(taken, gate)
+        fine, coarse = (_power(added.detach(), side) for side in (_FINE, _COARSE))
+        told = torch.cat([_on_squares(power, x, _MAPS_CELL) for power in (fine, coarse)], 1)
+        told = _logarithm(F.avg_pool2d(told, 5, 1, 2, count_include_pad=False), _LEAST_POWER)
+        maps = self.maps(_activated(self.smooth(torch.cat([shape, told.to(shape.dtype)], 1)))).float()
         amplitude, logit = F.softplus(maps[:, :1]), maps[:, 1:]
-        told = F.avg_pool2d(torch.cat([amplitude, torch.sigmoid(logit)], 1), maps.shape[-1] // feature.shape[-1])
-        return torch.cat([amplitude, logit], 1), torch.cat([feature.float(), told], 1)
+        opinions = (torch.sigmoid(gate.detach()), amplitude.detach(), torch.sigmoid(logit.detach()))
+        measures = [fine, coarse, *_shares(F.pixel_shuffle(taken.detach(), 2)), *opinions]
+        measured = torch.cat([_on_squares(m, x, _SQUARE) for m in measures], 1)
+        return Found(torch.cat([amplitude, logit], 1), measured, x + added, gate)
 
-    def judge(self, features: Tensor) -> Tensor:
-        """The calibrated logit that there is moire, for every window of ``forward``'s features: (N, rows, columns)."""
-        pooled = torch.cat([self.windows(features), self.windows(features, largest=True)], 1).permute(0, 2, 3, 1)
-        logits: Tensor = self.verdict(_activated(self.hidden(pooled)))[..., 0]
+    def judge(self, measures: Tensor) -> Tensor:
+        """The calibrated logit that there is moire, for every window of ``Found.measures``: (N, rows, columns)."""
+        pooled = self.windows(measures)
+        powers, shares, opinions = pooled[:, :2], pooled[:, 2:4], pooled[:, 4:]
+        inputs = torch.cat([_logarithm(powers, _LEAST_POWER), _logarithm(shares, _LEAST_SHARE), opinions], 1)
+        logits: Tensor = self.verdict(_activated(self.hidden(inputs.permute(0, 2, 3, 1))))[..., 0]
         return logits * self.calibration[0] + self.calibration[1]
 
-    def windows(self, features: Tensor, largest: bool = False) -> Tensor:
-        """Mean (or maximum) over each window of maps (N, C, H/m, W/m) at the coarsest level: (N, C, rows, columns)."""
+    def windows(self, measures: Tensor) -> Tensor:
+        """The mean over each window of maps (N, C, H/64, W/64): (N, C, rows, columns)."""
         side = self.config.window
-        kernel = (min(side, features.shape[-2]), min(side, features.shape[-1]))
-        pool = F.max_pool2d if largest else F.avg_pool2d
+        kernel = (min(side, measures.shape[-2]), min(side, measures.shape[-1]))
         # Rounded up, so that the last rows and columns are judged, too.
-        pooled: Tensor = pool(features, kernel, max(side // 2, 1), ceil_mode=True)
+        pooled: Tensor = F.avg_pool2d(measures, kernel, max(side // 2, 1), ceil_mode=True)
         return pooled
 
 
@@ -132,13 +154,24 @@ def _activated(feature: Tensor) -> Tensor:
     return F.leaky_relu(feature, _LEAK)
 
 
-def receptive_radius(config: DetectorConfig) -> int:
-    """How far in pixels an output of ``Detector.forward`` can see on each side, rounded up to the size multiple."""
-    radius = 2 + 4 * 2  # stem; smoothing and the maps' convolution
-    for level in range(1, len(config.channels)):
-        # A strided convolution reaches one pixel of the level above; nearest-neighbour enlargement less than one.
-        radius += 2**level + 2 ** (level + 1)
-    coarsest = 2 ** len(config.channels)
-    radius += coarsest * (2 * config.blocks + CONTEXT_KERNEL // 2 * config.context_blocks)
-    rounded: int = -(-radius // coarsest) * coarsest
-    return rounded
+def _power(added: Tensor, side: int) -> Tensor:
+    """(N, 1, H / side, W / side): the mean of the colours' power, in (1/255)^2, once averaged over squares."""
+    return (F.avg_pool2d(added, side) * 255).square().mean(1, keepdim=True)
+
+
+def _shares(taken: Tensor) -> list[Tensor]:
+    """Of both planes, (N, 1, H / 64, W / 64), each the mean of nine windows that lie side by side."""
+    every = _SQUARE // periodicity.STEP
+    shares = [periodicity.periodic_shares(taken, view, every) for view in periodicity.VIEWS]
+    return [F.avg_pool2d(share, 3, 1, 1, count_include_pad=False) for share in shares]
+
+
+def _on_squares(values: Tensor, picture: Tensor, side: int) -> Tensor:
+    """Maps of a picture, averaged over or repeated on squares of ``side`` of its pixels."""
+    squares: Tensor = F.adaptive_avg_pool2d(values, (picture.shape[-2] // side, picture.shape[-1] // side))
+    return squares
+
+
+def _logarithm(values: Tensor, least: float) -> Tensor:
+    """Half of it for powers, so that of an amplitude; steps of about 1."""
+    return (values + least).log() / 2

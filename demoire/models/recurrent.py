@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from demoire.models.base import Needs
 from demoire.models.motion import at_half_size, corners, estimate_motion, seen_before, warp
-from demoire.models.unet import ResidualBlock, UNet, UNetConfig
+from demoire.models.unet import ResidualBlock, UNet, UNetConfig, as_unet_config
 
 State = tuple[Tensor, Tensor, Tensor]
 """Means over the former frames: what they show restored by themselves and what that took away (N, 6, H, W), the square
@@ -43,10 +42,7 @@ class RecurrentConfig:
     blocks: tuple[int, int, int] = (0, 1, 2)
 
     def __post_init__(self) -> None:
-        if isinstance(self.look, dict):  # as read from JSON
-            given: dict[str, Any] = dict(self.look)
-            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
-            object.__setattr__(self, "look", UNetConfig(**values))
+        object.__setattr__(self, "look", as_unet_config(self.look))
 
 
 class Recurrent(nn.Module):

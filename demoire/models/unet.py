@@ -1,8 +1,9 @@
 """A multi-scale residual CNN that predicts what to add to a moire image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -59,6 +60,14 @@ class UNetConfig:
         if self.cores:
             multiple = max(multiple, SIZE_MULTIPLE)
         return max(multiple, periodicity.SIZE_MULTIPLE) if self.doubt else multiple
+
+
+def as_unet_config(given: "UNetConfig | dict[str, Any]") -> UNetConfig:
+    """A configuration that stands within another one, which may have been read from JSON."""
+    if isinstance(given, UNetConfig):
+        return given
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+    return UNetConfig(**values)
 
 
 class ResidualBlock(nn.Module):
@@ -160,23 +169,30 @@ class UNet(nn.Module):
 
         Without a doubt this is what is trained; one lowers what the gate lets through, but not the logits given back.
         """
-        taken, logits = self._look(x)
+        taken, logits = self.taken(x)
         certain = logits
         if doubt:
             certain = logits - doubt * (1 - periodicity.certainty(F.pixel_shuffle(taken, 2), logits))
-        size = (taken.shape[-2], taken.shape[-1])
-        taken = taken * F.interpolate(torch.sigmoid(certain), size, mode="bilinear", align_corners=False)
-        taken = F.pixel_shuffle(taken, 2)
-        return x + taken, logits
+        return x + let_through(taken, certain), logits
 
     def evidence(self, x: Tensor) -> Tensor:
         """(N,) in [0, 1]: whether any region of pictures (N, 3, H, W) shows what only moire does; 1 if nobody asks."""
         if not self.config.doubt:
             return x.new_ones(len(x))
-        return periodicity.evidence(F.pixel_shuffle(self._look(x)[0], 2))
+        return periodicity.evidence(F.pixel_shuffle(self.taken(x)[0], 2))
 
-    def _look(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def taken(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What is to be added, (N, 12, H / 2, W / 2) for 2x2 pixels each, before the gate; and the gate's logits."""
+        for level, feature in self.decoded(x):
+            if level == len(self.ups) - 1:
+                logits = self.gate(feature).float()
+            if level == 0:
+                added = self.head(feature).float()
+            del feature  # before the next level, which needs the memory
+        return added, logits
+
+    def decoded(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Each level on the way up and its features, the coarsest first; they may be freed before the next is asked."""
         feature = self.stem(F.pixel_unshuffle(x, 2))
         skips: list[Tensor] = []
         for level, encoder in enumerate(self.encoders):
@@ -185,14 +201,17 @@ class UNet(nn.Module):
                 skips.append(feature)
                 feature = F.relu_(self.downs[level](feature))
         feature = self.context(feature)
-        coarsest = len(self.ups) - 1
         for level in reversed(range(len(self.ups))):
             feature = self.ups[level](feature)
             feature = F.pixel_shuffle(feature, 2).add_(skips.pop())  # what was below is freed by now
             feature = self.decoders[level](feature)
-            if level == coarsest:
-                logits = self.gate(feature).float()
-        return self.head(feature).float(), logits
+            yield level, feature
+
+
+def let_through(taken: Tensor, logits: Tensor) -> Tensor:
+    """What a gate leaves of ``UNet.taken``, as a picture (N, 3, H, W) to be added."""
+    gate = F.interpolate(torch.sigmoid(logits), taken.shape[-2:], mode="bilinear", align_corners=False)
+    return F.pixel_shuffle(taken * gate, 2)
 
 
 def receptive_radius(config: UNetConfig) -> int:

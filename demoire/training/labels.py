@@ -16,6 +16,8 @@ agrees best with the one that is rendered without them (intersection over union 
 PEAK = math.sqrt(2)
 SPARSE_SHARE = 0.5
 """Of the pairs that ``look_closer`` sees."""
+FLAT_SHARE = 0.3
+"""Of the pictures that ``flatten_some`` sees."""
 
 
 def amplitude_label(moire: Tensor, clean: Tensor, least: float = NOISY) -> Tensor:
@@ -64,6 +66,12 @@ def look_closer(moire: Tensor, clean: Tensor, side: int, generator: torch.Genera
         windows.append(pair[..., places[0][:, None], places[1]])
     both = torch.stack(windows)
     return both[:, 0], both[:, 1]
+
+
+def flatten_some(clean: Tensor, generator: torch.Generator) -> Tensor:
+    """Some of pictures (N, C, H, W) become flat ground of their mean colour: there nothing but bands can be seen."""
+    flat = torch.rand(len(clean), 1, 1, 1, generator=generator).to(clean.device) < FLAT_SHARE
+    return torch.where(flat, clean.mean((2, 3), keepdim=True), clean)
 
 
 def add_bands(clean: Tensor, generator: torch.Generator) -> Tensor:

@@ -177,9 +177,9 @@ PRESETS: Mapping[str, Preset] = {
         architecture="detector",
         network=DetectorConfig(),
         # The very photo without moire: else edges, saturated reds and noise would be taken for signs of it.
-        simulator=SimulatorConfig(photo_share=0.25, resampled_share=0.3, target=UNMASKED),
+        simulator=SimulatorConfig(photo_share=0.25, resampled_share=0.4, target=UNMASKED),
         task=Detecting(),
-        begins_with="cnn",
+        begins_with="cnn-fast",
         steps=12_000,
         crop=384,
         batch=8,

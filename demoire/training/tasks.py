@@ -22,8 +22,8 @@ from demoire.training.adversarial import GAMES
 from demoire.training.calibration import POSITIVE_SHARE, calibrate, calibrate_discriminator
 from demoire.training.content import ContentStore
 from demoire.training.fakes import disguise, mean_of_pictures, vary, with_moire
-from demoire.training.labels import add_bands, amplitude_label, from_rms, look_closer, plain, visible
-from demoire.training.losses import LOSSES, dice_loss, gate_loss, weighted_mean
+from demoire.training.labels import add_bands, amplitude_label, flatten_some, from_rms, look_closer, plain, visible
+from demoire.training.losses import LOSSES, dice_loss, gate_loss, pyramid_l1, weighted_mean
 
 GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is trained and calibrated against."""
@@ -123,10 +123,15 @@ class Detecting:
 
     Attributes:
         side: of the windows of larger crops that are looked at, see ``look_closer``.
+        restoring_weight, gate_weight: of the loss of a restoring network, and of its gate's within it.
     """
 
     side: int = 256
-    loss_name: str = "cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude"
+    restoring_weight: float = 10.0
+    gate_weight: float = 0.05
+    loss_name: str = (
+        "pyramid_l1 and gate as for restoring, cross entropy of mask and verdict, Dice, L1 of log amplitude"
+    )
     figure: str = "mask IoU"
     labels: bool = True
     restores: bool = False
@@ -137,36 +142,42 @@ class Detecting:
         calibrate(model, store, simulator)
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
-        """Cross entropy of mask and verdict, Dice of the mask, and the difference of the amplitudes' logarithms."""
+        """All of these, by their weights; the difference of amplitudes is one of their logarithms."""
         assert isinstance(model, Detector)
-        image, amplitude = self._varied(moire, clean)
-        maps, features = model(image)
+        image, clean, amplitude = self._varied(moire, clean)
+        found = model.examine(image)
+        logits = found.maps[:, 1:]
         mask = visible(amplitude).float()
-        masking = F.binary_cross_entropy_with_logits(maps[:, 1:].float(), mask) + dice_loss(maps[:, 1:].float(), mask)
+        masking = F.binary_cross_entropy_with_logits(logits, mask) + dice_loss(logits, mask)
         steps = 255 / AMPLITUDE_UNIT
-        measuring = (torch.log1p(maps[:, :1].float() * 2) - torch.log1p(amplitude * steps * 2)).abs()
+        measuring = (torch.log1p(found.maps[:, :1] * 2) - torch.log1p(amplitude * steps * 2)).abs()
         # Were all cells to count alike, none would be a good guess everywhere.
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
-        return masking + measuring + self._verdict_loss(model, features, mask, plain(amplitude).float())
+        restoring = pyramid_l1(found.restored, clean) + self.gate_weight * gate_loss(found.gate, image, clean)
+        verdict = self._verdict_loss(model, found.measures, mask, plain(amplitude).float())
+        return self.restoring_weight * restoring + masking + measuring + verdict
 
-    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-        """What is shown, and the amplitude of its moire."""
+    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What is shown, the same without moire, and the amplitude of its moire."""
         rng = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
         quarter = len(moire) // 4
         # The second quarter makes room for the targets of the last.
         moire, clean = (torch.cat([part[:quarter], part[2 * quarter :]]) for part in (moire, clean))
         moire, clean = look_closer(moire, clean, self.side, rng)
-        bare, captures, targets = clean[:quarter], moire[quarter:], clean[quarter:]
-        alone, banded = targets[len(targets) - quarter :], add_bands(bare, rng)
-        image = torch.cat([alone, in_eight_bits(banded), captures])
+        bare, captures, targets = flatten_some(clean[:quarter], rng), moire[quarter:], clean[quarter:]
+        alone, banded = targets[len(targets) - quarter :], in_eight_bits(add_bands(bare, rng))
         known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
-        return image, torch.cat([known, amplitude_label(captures, targets)])
+        return (
+            torch.cat([alone, banded, captures]),
+            torch.cat([alone, bare, targets]),
+            torch.cat([known, amplitude_label(captures, targets)]),
+        )
 
     @staticmethod
-    def _verdict_loss(model: Detector, features: Tensor, mask: Tensor, strong: Tensor) -> Tensor:
-        logits = model.judge(features)
-        coarse = F.adaptive_avg_pool2d(torch.cat([mask, strong], 1), (features.shape[-2], features.shape[-1]))
+    def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor) -> Tensor:
+        logits = model.judge(measures)
+        coarse = F.adaptive_avg_pool2d(torch.cat([mask, strong], 1), (measures.shape[-2], measures.shape[-1]))
         shown, positive = model.windows(coarse)[:, 0], model.windows(coarse)[:, 1] > POSITIVE_SHARE
         weight = (positive | (shown < NONE)).float()
         each = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="none")
