@@ -28,7 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--content", type=Path, metavar="POOL", help="its content store, where it had one; the card names it"
     )
     parser.add_argument(
-        "--photos", type=Path, nargs="*", default=[], help="real photos on which a restoring model's halo is measured"
+        "--photos",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="real photos on which a model's halo is measured, unless it is the discriminator's",
     )
     parser.add_argument(
         "--gate-shift",

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -15,9 +16,10 @@ from torch import Tensor, nn
 from demoire.entries import CATALOG_FILE, FileEntry, ModelEntry, write_catalog
 from demoire.errors import DataError, OutputError
 from demoire.models import Needs, build_model
+from demoire.models.detector import Detector
 from demoire.models.unet import UNet, macs_per_pixel
 from demoire.pairs import load_picture
-from demoire.tiling import predict_image
+from demoire.tiling import Predictor, predict_image
 from demoire.training import checkpoint
 from demoire.training.checkpoint import Progress
 from demoire.training.options import SIMULATED
@@ -25,6 +27,8 @@ from demoire.training.presets import Preset
 
 STEP = 1 / 255
 HALF_COST = 0.01
+SEEN_TOLERANCE = 0.1
+"""How far the probability that moire is visible at a place may be off near where a photo was cut."""
 _CORE = 128
 
 
@@ -134,11 +138,21 @@ def read_photo(path: Path) -> Tensor:
     return torch.from_numpy(load_picture(path).copy()).permute(2, 0, 1).float() / 255
 
 
+def visibility(detector: Detector) -> Predictor:
+    """What a detector says of every pixel, as a picture (N, 1, H, W) in [0, 1]."""
+
+    def seen(image: Tensor) -> Tensor:
+        shown: Tensor = torch.sigmoid(detector(image)[0][:, 1:])
+        return F.interpolate(shown, image.shape[-2:], mode="nearest")
+
+    return seen
+
+
 @torch.no_grad()
-def measure_halo(module: nn.Module, needs: Needs, photos: Sequence[Tensor], tolerance: float = STEP / 2) -> int:
+def measure_halo(module: Predictor, needs: Needs, photos: Sequence[Tensor], tolerance: float = STEP / 2) -> int:
     """The smallest halo with which tiles differ from whole ``photos`` by at most ``tolerance`` anywhere.
 
-    Half a step of 8 bits, since pictures are cut in other places later.
+    Half a step of 8 bits for what is restored, since pictures are cut in other places later.
 
     Raises:
         DataError: a photo is so small that it would not be cut into tiles.
@@ -190,6 +204,8 @@ def write_model(trained: Trained, preset: Preset, photos: Sequence[Tensor], targ
     if preset.task.restores:
         needs = replace(needs, halo=measure_halo(trained.module, needs, photos))
         half = half_costs_little(trained.module, photos, needs.size_multiple)
+    elif isinstance(trained.module, Detector):
+        needs = replace(needs, halo=measure_halo(visibility(trained.module), needs, photos, SEEN_TOLERANCE))
     state = {k: (v.half() if half else v).contiguous() for k, v in trained.module.state_dict().items()}
     config = {
         "format": 1,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from demoire.catalog import load_catalog
 from demoire.eight_bits import in_eight_bits
 from demoire.loading import load_model
-from demoire.models.detector import AMPLITUDE_UNIT, Detector
+from demoire.models.detector import AMPLITUDE_UNIT, Detector, Found
 from demoire.models.discriminator import Discriminator
 from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
@@ -119,19 +119,20 @@ class Detecting:
     """Where there is moire, how strong, and whether at all.
 
     Half of each batch are captures, a quarter the targets of the same, which have none: content does not tell them
-    apart. Another quarter are targets with bands of known strength.
+    apart. Another quarter are targets with bands of known strength. The detector's CNN learns to take out what a
+    larger, bundled one does (Hinton et al., Distilling the knowledge in a neural network, 2015): what that has learnt
+    in days holds for photos.
 
     Attributes:
         side: of the windows of larger crops that are looked at, see ``look_closer``.
-        restoring_weight, gate_weight: of the loss of a restoring network, and of its gate's within it.
+        teacher: id of the bundled network.
+        likeness: weights of the differences of what both take out, and of how far both gates are open.
     """
 
     side: int = 256
-    restoring_weight: float = 10.0
-    gate_weight: float = 0.05
-    loss_name: str = (
-        "pyramid_l1 and gate as for restoring, cross entropy of mask and verdict, Dice, L1 of log amplitude"
-    )
+    teacher: str = "cnn-fast"
+    likeness: tuple[float, float] = (20.0, 1.0)
+    loss_name: str = "likeness to `cnn-fast`, cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude"
     figure: str = "mask IoU"
     labels: bool = True
     restores: bool = False
@@ -144,7 +145,7 @@ class Detecting:
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
         """All of these, by their weights; the difference of amplitudes is one of their logarithms."""
         assert isinstance(model, Detector)
-        image, clean, amplitude = self._varied(moire, clean)
+        image, amplitude = self._varied(moire, clean)
         found = model.examine(image)
         logits = found.maps[:, 1:]
         mask = visible(amplitude).float()
@@ -154,12 +155,18 @@ class Detecting:
         # Were all cells to count alike, none would be a good guess everywhere.
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
-        restoring = pyramid_l1(found.restored, clean) + self.gate_weight * gate_loss(found.gate, image, clean)
         verdict = self._verdict_loss(model, found.measures, mask, plain(amplitude).float())
-        return self.restoring_weight * restoring + masking + measuring + verdict
+        return self._unlike(found, image) + masking + measuring + verdict
 
-    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What is shown, the same without moire, and the amplitude of its moire."""
+    def _unlike(self, found: Found, image: Tensor) -> Tensor:
+        """How much what is taken out, and the gate, differ from the teacher's."""
+        with torch.no_grad():
+            restored, logits = _bundled(self.teacher).to(image.device).restore_and_judge(image)
+        gates = (torch.sigmoid(found.gate) - torch.sigmoid(logits)).abs().mean()
+        return self.likeness[0] * pyramid_l1(found.restored, restored.float()) + self.likeness[1] * gates
+
+    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """What is shown, and the amplitude of its moire."""
         rng = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
         quarter = len(moire) // 4
         # The second quarter makes room for the targets of the last.
@@ -168,11 +175,7 @@ class Detecting:
         bare, captures, targets = flatten_some(clean[:quarter], rng), moire[quarter:], clean[quarter:]
         alone, banded = targets[len(targets) - quarter :], in_eight_bits(add_bands(bare, rng))
         known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
-        return (
-            torch.cat([alone, banded, captures]),
-            torch.cat([alone, bare, targets]),
-            torch.cat([known, amplitude_label(captures, targets)]),
-        )
+        return torch.cat([alone, banded, captures]), torch.cat([known, amplitude_label(captures, targets)])
 
     @staticmethod
     def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor) -> Tensor:
@@ -238,4 +241,11 @@ class Judging:
 @cache
 def _bundled_generators() -> tuple[nn.Module, ...]:
     """Those that the discriminator is trained and calibrated against."""
-    return tuple(load_model(id).module for id, entry in load_catalog().items() if entry.family in GENERATORS)
+    return tuple(_bundled(id) for id, entry in load_catalog().items() if entry.family in GENERATORS)
+
+
+@cache
+def _bundled(id: str) -> UNet:
+    module = load_model(id).module
+    assert isinstance(module, UNet)
+    return module
