@@ -162,7 +162,8 @@ class Detecting:
         """How much what is taken out, and the gate, differ from the teacher's."""
         with torch.no_grad():
             restored, logits = _bundled(self.teacher).to(image.device).restore_and_judge(image)
-        gates = (torch.sigmoid(found.gate) - torch.sigmoid(logits)).abs().mean()
+        size = (found.gate.shape[-2], found.gate.shape[-1])
+        gates = (torch.sigmoid(found.gate) - F.adaptive_avg_pool2d(torch.sigmoid(logits.float()), size)).abs().mean()
         return self.likeness[0] * pyramid_l1(found.restored, restored.float()) + self.likeness[1] * gates
 
     def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
