@@ -20,12 +20,15 @@ from demoire.stop import Stop, Watched
 from demoire.tiling import Grid, Layer, Window, plan_within, predict, predict_all
 
 _CPU = torch.device("cpu")
-#: More pixels than these are appraised by samples: 1.5 s on two cores.
 MOST_APPRAISED = 5_000_000
+"""More pixels than these are appraised by samples: 1.5 s on two cores."""
+MOST_LOOKED, LOOKED_SHARE = 5_000_000, 0.5
+"""Of more pixels than these such a share is looked at for moire: 2 s on two cores for 12 megapixels."""
 _SAMPLE = 256  # pixels of a side; as large as what the discriminator was calibrated on
+_LOOKED_SAMPLE = 512  # as what the detector was calibrated on
 _BATCH = 4
-#: Pixels of the largest window; larger ones take more memory and, waiting for it, more time.
 _LARGEST = 4_000_000
+"""Pixels of the largest window; larger ones take more memory and, waiting for it, more time."""
 
 
 @torch.inference_mode()
@@ -36,7 +39,8 @@ def look(
 
     Returns:
         logits of the verdict, one for each window of the picture (rows, columns); amplitude of the moire in 1/255 and
-        where it is visible, both (ceil(H/4), ceil(W/4)).
+        where it is visible, both (ceil(H/4), ceil(W/4)). Of more than ``MOST_LOOKED`` pixels half are looked at, in
+        evenly spread squares; what lies between is taken to be as the nearest of these.
 
     Raises:
         WeightsError: the model is no detector.
@@ -45,11 +49,38 @@ def look(
     module = loaded.module
     if not isinstance(module, Detector):
         raise WeightsError(f"The model '{loaded.entry.id}' does not detect moire; choose one of the family 'detector'.")
-    maps, features = _maps(loaded, [pixels], stop)
-    logits = module.judge(features[None])[0]
     rows, columns = (-(-side // CELL) for side in pixels.shape[:2])
+    if pixels.shape[0] * pixels.shape[1] > MOST_LOOKED:
+        maps, logits = _looked_by_samples(loaded, module, pixels, stop)
+    else:
+        maps, measures = _maps(loaded, [pixels], stop)
+        logits = module.judge(measures[None])[0]
     amplitude, shown = maps[:, :rows, :columns].numpy()
     return logits.numpy(), amplitude * np.float32(AMPLITUDE_UNIT), shown > 0
+
+
+def _looked_by_samples(loaded: LoadedModel, module: Detector, pixels: Samples, stop: Stop) -> tuple[Tensor, Tensor]:
+    """Maps of the padded picture, between the squares those of the nearest one; and the largest logit of each."""
+    grid = Grid(pixels.shape[0], pixels.shape[1], loaded.needs.size_multiple)
+    squares = list(_squares(grid, _LOOKED_SAMPLE, round(grid.height * grid.width * LOOKED_SHARE)))
+    maps = torch.empty((2, grid.padded[0] // CELL, grid.padded[1] // CELL))
+    logits = []
+    for window, (found, measures) in zip(squares, _predicted(loaded, [pixels], squares, stop), strict=True):
+        top, left, bottom, right = (edge // CELL for edge in window.core)
+        maps[:, top:bottom, left:right] = found
+        logits.append(module.judge(measures[None]).max())
+    nearest = (_nearest({(s.core[i], s.core[i + 2]) for s in squares}, grid.padded[i]) for i in (0, 1))
+    rows, columns = nearest
+    return maps[:, rows][:, :, columns], torch.stack(logits)[None]
+
+
+def _nearest(spans: set[tuple[int, int]], size: int) -> Tensor:
+    """For each cell along a side the nearest one that lies in one of the spans, which are given in pixels."""
+    inside = torch.cat([torch.arange(start // CELL, end // CELL) for start, end in sorted(spans)])
+    places = torch.arange(size // CELL)
+    after = torch.searchsorted(inside, places).clamp(max=len(inside) - 1)
+    before = (after - 1).clamp(min=0)
+    return torch.where((inside[after] - places).abs() < (places - inside[before]).abs(), inside[after], inside[before])
 
 
 @torch.inference_mode()
@@ -85,10 +116,8 @@ def _maps(loaded: LoadedModel, pictures: Sequence[Samples], stop: Stop) -> tuple
     budget = memory_budget(_CPU, height * width)
     area = largest_area(lambda probe: module(*[probe] * needs.frames), needs.size_multiple, budget)
     windows = plan_within(grid, min(area, _LARGEST))
-    # Windows come pixel by pixel, which takes half as long if the weights are laid out alike.
-    alike: nn.Module = copy.deepcopy(module).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with Watched(stop):
-        return predict_all(alike, [Layer(pixels) for pixels in pictures], grid, windows)
+        return predict_all(_laid_out(module), [Layer(pixels) for pixels in pictures], grid, windows)
 
 
 def _sampled(loaded: LoadedModel, pictures: Sequence[Samples], stop: Stop) -> Tensor:
@@ -97,22 +126,34 @@ def _sampled(loaded: LoadedModel, pictures: Sequence[Samples], stop: Stop) -> Te
     grid = Grid(pictures[0].shape[0], pictures[0].shape[1], multiple)
     height, width = grid.padded
     whole = torch.full((height // multiple, width // multiple), torch.nan)
-    windows = list(_squares(grid))
-    layers = [Layer(pixels) for pixels in pictures]
-    for start in range(0, len(windows), _BATCH):
-        group = windows[start : start + _BATCH]
-        with Watched(stop):
-            found = predict(loaded.module, layers, group, _CPU)
-        for window, (logits,) in zip(group, found, strict=True):
-            top, left, bottom, right = (edge // multiple for edge in window.core)
-            whole[top:bottom, left:right] = logits[0]
+    windows = list(_squares(grid, _SAMPLE, MOST_APPRAISED))
+    for window, (logits,) in zip(windows, _predicted(loaded, pictures, windows, stop), strict=True):
+        top, left, bottom, right = (edge // multiple for edge in window.core)
+        whole[top:bottom, left:right] = logits[0]
     return whole
 
 
-def _squares(grid: Grid) -> Iterator[Window]:
-    """Windows without margins, together at most ``MOST_APPRAISED`` pixels, each in the middle of its share."""
-    height, width = (min(_SAMPLE, size) for size in grid.padded)
-    most = MOST_APPRAISED // (height * width)
+def _predicted(
+    loaded: LoadedModel, pictures: Sequence[Samples], windows: Sequence[Window], stop: Stop
+) -> Iterator[tuple[Tensor, ...]]:
+    """Each output (C, h, w) of the network for window after window."""
+    module, layers = _laid_out(loaded.module), [Layer(pixels) for pixels in pictures]
+    for start in range(0, len(windows), _BATCH):
+        with Watched(stop):
+            found = predict(module, layers, windows[start : start + _BATCH], _CPU)
+        yield from found
+
+
+def _laid_out(module: nn.Module) -> nn.Module:
+    """A copy whose weights are laid out pixel by pixel as windows are: takes half as long."""
+    copied: nn.Module = copy.deepcopy(module).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return copied
+
+
+def _squares(grid: Grid, side: int, pixels: int) -> Iterator[Window]:
+    """Windows without margins, together at most so many ``pixels``, each in the middle of its share."""
+    height, width = (min(side, size) for size in grid.padded)
+    most = pixels // (height * width)
     apart = (grid.height * grid.width / most) ** 0.5
     tops = _starts(grid.padded[0], height, min(int(grid.height / apart), most), grid.multiple)
     lefts = _starts(grid.padded[1], width, most // len(tops), grid.multiple)

@@ -152,6 +152,30 @@ def test_tiles_give_the_maps_of_the_whole() -> None:
     assert (tiled[2:, ::64, ::64] - measures[0]).abs().max() < 1e-3 * measures.abs().max()
 
 
+def test_of_large_pictures_half_is_looked_at_and_the_rest_like_its_neighbours(
+    detector_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demoire.look.MOST_LOOKED", 700_000)
+    loaded = load_model("detector", weights=detector_weights)
+    pixels = np.random.default_rng(3).integers(0, 256, (1300, 1150, 3), np.uint8)
+    logits, amplitude, mask = look(loaded, pixels, Stop())
+    assert amplitude.shape == mask.shape == (325, 288)
+    assert logits.shape == (1, 2)
+    # Of 1344 rows those of one square in the middle, of 1152 columns those of two.
+    top, lefts = 384, (0, 576)
+    for number, left in enumerate(lefts):
+        square = torch.from_numpy(pixels[top : top + 512, left : left + 512]).permute(2, 0, 1)[None] / 255
+        with torch.inference_mode():
+            maps, measures = loaded.module(square)
+            assert logits[0, number] == pytest.approx(float(loaded.module.judge(measures).max()), abs=1e-4)
+        seen = amplitude[top // 4 : top // 4 + 128, left // 4 : left // 4 + 128]
+        assert np.allclose(seen, maps[0, 0].numpy() * 8, atol=1e-3)
+    for outside, nearest in ((128, 127), (135, 127), (136, 144), (143, 144), (272, 271), (287, 271)):
+        assert np.array_equal(amplitude[:, outside], amplitude[:, nearest])
+    for outside, nearest in ((0, 96), (95, 96), (224, 223), (324, 223)):
+        assert np.array_equal(amplitude[outside], amplitude[nearest])
+
+
 def test_strength_and_area_are_those_of_the_mask() -> None:
     amplitude = np.full((16, 16), 16, np.float32)
     mask = np.zeros((16, 16), bool)

@@ -76,7 +76,7 @@ def test_large_pictures_are_judged_by_samples_of_their_own_scale(
 def test_samples_lie_in_the_picture_apart_from_each_other(size: tuple[int, int]) -> None:
     grid = Grid(*size, 16)
     taken = np.zeros([side // 16 for side in grid.padded], int)
-    windows = list(look._squares(grid))
+    windows = list(look._squares(grid, 256, look.MOST_APPRAISED))
     for window in windows:
         assert all(edge % 16 == 0 for edge in window.core)
         top, left, bottom, right = (edge // 16 for edge in window.core)

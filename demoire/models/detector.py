@@ -37,7 +37,7 @@ class DetectorConfig:
         window: side of the windows that are judged, in squares of 64 px; they overlap by half.
     """
 
-    cnn: UNetConfig = field(default=UNetConfig(encoder_blocks=(0, 0, 0, 0), decoder_blocks=(0, 1, 0)))
+    cnn: UNetConfig = field(default=UNetConfig(encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)))
     evidence: int = 24
     hidden: int = 16
     window: int = 2

@@ -131,7 +131,7 @@ class Detecting:
 
     side: int = 256
     teacher: str = "cnn-fast"
-    likeness: tuple[float, float] = (20.0, 1.0)
+    likeness: tuple[float, float] = (40.0, 2.0)
     loss_name: str = "likeness to `cnn-fast`, cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude"
     figure: str = "mask IoU"
     labels: bool = True
