@@ -121,7 +121,7 @@ class Detecting:
     Half of each batch are captures, a quarter the targets of the same, which have none: content does not tell them
     apart. Another quarter are targets with bands of known strength. The detector's CNN learns to take out what a
     larger, bundled one does (Hinton et al., Distilling the knowledge in a neural network, 2015): what that has learnt
-    in days holds for photos.
+    in days holds for photos. Added bands it learns to take out, which the other has never seen.
 
     Attributes:
         side: of the windows of larger crops that are looked at, see ``look_closer``.
@@ -145,7 +145,7 @@ class Detecting:
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
         """All of these, by their weights; the difference of amplitudes is one of their logarithms."""
         assert isinstance(model, Detector)
-        image, amplitude = self._varied(moire, clean)
+        image, amplitude, bare = self._varied(moire, clean)
         found = model.examine(image)
         logits = found.maps[:, 1:]
         mask = visible(amplitude).float()
@@ -156,18 +156,21 @@ class Detecting:
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
         verdict = self._verdict_loss(model, found.measures, mask, plain(amplitude).float())
-        return self._unlike(found, image) + masking + measuring + verdict
+        return self._unlike(found, image, bare, mask) + masking + measuring + verdict
 
-    def _unlike(self, found: Found, image: Tensor) -> Tensor:
-        """How much what is taken out, and the gate, differ from the teacher's."""
+    def _unlike(self, found: Found, image: Tensor, bare: Tensor, mask: Tensor) -> Tensor:
+        """How much what is taken out, and the gate, differ from the teacher's; on added bands from what was added."""
+        banded, size = slice(len(bare), 2 * len(bare)), (found.gate.shape[-2], found.gate.shape[-1])
         with torch.no_grad():
             restored, logits = _bundled(self.teacher).to(image.device).restore_and_judge(image)
-        size = (found.gate.shape[-2], found.gate.shape[-1])
-        gates = (torch.sigmoid(found.gate) - F.adaptive_avg_pool2d(torch.sigmoid(logits.float()), size)).abs().mean()
-        return self.likeness[0] * pyramid_l1(found.restored, restored.float()) + self.likeness[1] * gates
+            restored, gate = restored.float(), F.adaptive_avg_pool2d(torch.sigmoid(logits.float()), size)
+            restored[banded] = bare
+            gate[banded] = torch.maximum(gate[banded], F.adaptive_avg_pool2d(mask[banded], size))
+        gates = F.binary_cross_entropy_with_logits(found.gate, gate)  # it must open where it was shut tight
+        return self.likeness[0] * pyramid_l1(found.restored, restored) + self.likeness[1] * gates
 
-    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-        """What is shown, and the amplitude of its moire."""
+    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What is shown, the amplitude of its moire, and what its second quarter, with bands, was without these."""
         rng = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
         quarter = len(moire) // 4
         # The second quarter makes room for the targets of the last.
@@ -176,7 +179,8 @@ class Detecting:
         bare, captures, targets = flatten_some(clean[:quarter], rng), moire[quarter:], clean[quarter:]
         alone, banded = targets[len(targets) - quarter :], in_eight_bits(add_bands(bare, rng))
         known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
-        return torch.cat([alone, banded, captures]), torch.cat([known, amplitude_label(captures, targets)])
+        amplitude = torch.cat([known, amplitude_label(captures, targets)])
+        return torch.cat([alone, banded, captures]), amplitude, bare
 
     @staticmethod
     def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor) -> Tensor:
