@@ -93,7 +93,7 @@ def test_shapes_and_windows(size: tuple[int, int]) -> None:
     maps, measures = model(torch.rand(2, 3, *size))
     assert maps.shape == (2, 2, size[0] // 4, size[1] // 4)
     assert (maps[:, 0] >= 0).all()
-    assert measures.shape == (2, 7, size[0] // 64, size[1] // 64)
+    assert measures.shape == (2, 4, size[0] // 64, size[1] // 64)
     assert (measures >= 0).all()
     rows, columns = (max(side // 64 - 1, 1) for side in size)
     assert model.judge(measures).shape == (2, rows, columns)
@@ -117,12 +117,11 @@ def test_what_is_to_be_taken_out_is_measured() -> None:
     with torch.no_grad():
         model.cnn.head.bias.copy_(grid)
     found = model.examine(plain)
-    power, bands, luma, colour, gate = found.measures[0, :5, 2, 2].tolist()
+    power, luma, colour, shown = found.measures[0, :, 1, 2].tolist()
     assert power == pytest.approx((fine / 2 / 2) ** 2, rel=1e-3)  # of its mean over two columns, half let through
-    assert bands == pytest.approx(power, rel=1e-3)
     assert luma > 0.5  # a grid of two pixels is periodic
     assert colour == 0  # it is grey
-    assert gate == 0.5
+    assert shown == pytest.approx(float(torch.sigmoid(found.maps[0, 1, 16:32, 32:48]).mean()), rel=1e-4)
     assert torch.allclose((found.restored - plain)[..., ::2], torch.zeros(1))
     assert torch.allclose((found.restored - plain)[..., 1::2], torch.tensor(-fine / 2 / 255), atol=1e-6)
 
@@ -132,7 +131,7 @@ def test_verdict_teaches_nothing_to_the_network_that_it_measures() -> None:
     found = model.examine(torch.rand(1, 3, 128, 128))
     model.judge(found.measures).sum().backward()
     assert all(parameter.grad is None for parameter in model.cnn.parameters())
-    assert model.hidden.weight.grad is not None
+    assert model.verdict.weight.grad is not None
 
 
 def test_tiles_give_the_maps_of_the_whole() -> None:

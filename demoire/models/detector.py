@@ -23,7 +23,7 @@ _LEAST_POWER, _LEAST_SHARE = 0.01, 0.003
 """In (1/255)^2, and of a periodic share: what is added before logarithms are taken."""
 _SQUARE = 2 * periodicity.STEP
 """Side in pixels of the squares that measures are given for."""
-_MEASURES = 7
+_MEASURES = 4
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,11 @@ class DetectorConfig:
     Attributes:
         cnn: the restoring network that looks for what is to be taken out.
         evidence: width of the layer before the maps.
-        hidden: width of the first fully connected layer.
         window: side of the windows that are judged, in squares of 64 px; they overlap by half.
     """
 
     cnn: UNetConfig = field(default=UNetConfig(encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)))
     evidence: int = 24
-    hidden: int = 16
     window: int = 2
 
     def __post_init__(self) -> None:
@@ -55,8 +53,8 @@ class Found:
     Attributes:
         maps: (N, 2, H/4, W/4): amplitude of the moire in units of ``AMPLITUDE_UNIT``/255, at least 0, and the logit
             that it is visible.
-        measures: (N, 7, H/64, W/64), by which ``judge`` decides: power of what is to be taken out, in (1/255)^2, of
-            grids and of bands; the periodic shares of both planes; how far the gate is open; amplitude and visibility.
+        measures: (N, 4, H/64, W/64), by which ``judge`` decides: power of what is to be taken out, in (1/255)^2; the
+            periodic shares of both its planes; and the share of the place where moire is visible.
         restored: (N, 3, H, W), not clipped.
         gate: (N, 1, h, w), its logits.
     """
@@ -68,12 +66,12 @@ class Found:
 
 
 class Detector(nn.Module):
-    """A small restoring CNN, what it takes out of a picture measured, and fully connected layers that judge that.
+    """A small restoring CNN, measures of what it takes out of a picture, and a fully connected layer that judges these.
 
     Moire is what goes on as a grid does among what such a network takes out: its strength and its periodicity together
     tell it from texture, which neither does alone. The verdict is given window by window, since moire that covers a
-    corner of a large photo would drown in an average over all of it; and by few measures, since what else features know
-    of simulated captures does not hold for photos.
+    corner of a large photo would drown in an average over all of it; and by few measures in one layer, since what more
+    of them or a second layer learn of simulated captures does not hold for photos.
     """
 
     calibration: Tensor
@@ -84,8 +82,7 @@ class Detector(nn.Module):
         self.cnn = UNet(config.cnn)
         self.smooth = nn.Conv2d(config.cnn.channels[_MAPS_LEVEL] + 2, config.evidence, 3, padding=1)
         self.maps = nn.Conv2d(config.evidence, 2, 3, padding=1)
-        self.hidden = nn.Linear(_MEASURES, config.hidden)
-        self.verdict = nn.Linear(config.hidden, 1)
+        self.verdict = nn.Linear(_MEASURES, 1)
         # Scale and shift of the verdict's logit, set at export so that probabilities are calibrated.
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
 
@@ -128,17 +125,16 @@ class Detector(nn.Module):
         told = _logarithm(F.avg_pool2d(told, 5, 1, 2, count_include_pad=False), _LEAST_POWER)
         maps = self.maps(_activated(self.smooth(torch.cat([shape, told.to(shape.dtype)], 1)))).float()
         amplitude, logit = F.softplus(maps[:, :1]), maps[:, 1:]
-        opinions = (torch.sigmoid(gate.detach()), amplitude.detach(), torch.sigmoid(logit.detach()))
-        measures = [fine, coarse, *_shares(F.pixel_shuffle(taken.detach(), 2)), *opinions]
+        measures = [fine, *_shares(F.pixel_shuffle(taken.detach(), 2)), torch.sigmoid(logit.detach())]
         measured = torch.cat([_on_squares(m, x, _SQUARE) for m in measures], 1)
         return Found(torch.cat([amplitude, logit], 1), measured, x + added, gate)
 
     def judge(self, measures: Tensor) -> Tensor:
         """The calibrated logit that there is moire, for every window of ``Found.measures``: (N, rows, columns)."""
         pooled = self.windows(measures)
-        powers, shares, opinions = pooled[:, :2], pooled[:, 2:4], pooled[:, 4:]
-        inputs = torch.cat([_logarithm(powers, _LEAST_POWER), _logarithm(shares, _LEAST_SHARE), opinions], 1)
-        logits: Tensor = self.verdict(_activated(self.hidden(inputs.permute(0, 2, 3, 1))))[..., 0]
+        power, shares = _logarithm(pooled[:, :1], _LEAST_POWER), _logarithm(pooled[:, 1:3], _LEAST_SHARE)
+        inputs = torch.cat([power, shares, pooled[:, 3:]], 1)
+        logits: Tensor = self.verdict(inputs.permute(0, 2, 3, 1))[..., 0]
         return logits * self.calibration[0] + self.calibration[1]
 
     def windows(self, measures: Tensor) -> Tensor:

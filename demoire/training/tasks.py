@@ -35,6 +35,9 @@ NONE = 0.001
 LEAST_ERROR = 1e-12
 """Where no picture of a set has any moire, the error before is none; the figure stays finite."""
 
+BANDED = 0.15
+"""Weight of added bands in the loss of the verdict."""
+
 QUIET = 0.2
 """Weight of cells without moire in the loss of amplitudes."""
 
@@ -155,7 +158,8 @@ class Detecting:
         # Were all cells to count alike, none would be a good guess everywhere.
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
-        verdict = self._verdict_loss(model, found.measures, mask, plain(amplitude).float())
+        banded = slice(len(bare), 2 * len(bare))
+        verdict = self._verdict_loss(model, found.measures, mask, plain(amplitude).float(), banded)
         return self._unlike(found, image, bare, mask) + masking + measuring + verdict
 
     def _unlike(self, found: Found, image: Tensor, bare: Tensor, mask: Tensor) -> Tensor:
@@ -183,11 +187,13 @@ class Detecting:
         return torch.cat([alone, banded, captures]), amplitude, bare
 
     @staticmethod
-    def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor) -> Tensor:
+    def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor, banded: slice) -> Tensor:
         logits = model.judge(measures)
         coarse = F.adaptive_avg_pool2d(torch.cat([mask, strong], 1), (measures.shape[-2], measures.shape[-1]))
         shown, positive = model.windows(coarse)[:, 0], model.windows(coarse)[:, 1] > POSITIVE_SHARE
         weight = (positive | (shown < NONE)).float()
+        # The plainest bands, of which there are many, would teach that nothing has to be periodic.
+        weight[banded] *= BANDED
         each = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="none")
         return weighted_mean(each, weight)
 
