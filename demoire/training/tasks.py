@@ -38,6 +38,9 @@ LEAST_ERROR = 1e-12
 BANDED = 0.15
 """Weight of added bands in the loss of the verdict."""
 
+MEASURED = 2.0
+"""Weight of the loss of amplitudes."""
+
 QUIET = 0.2
 """Weight of cells without moire in the loss of amplitudes."""
 
@@ -160,7 +163,7 @@ class Detecting:
         measuring = (measuring * weight).sum() / weight.sum()
         banded = slice(len(bare), 2 * len(bare))
         verdict = self._verdict_loss(model, found.measures, mask, plain(amplitude).float(), banded)
-        return self._unlike(found, image, bare, mask) + masking + measuring + verdict
+        return self._unlike(found, image, bare, mask) + masking + MEASURED * measuring + verdict
 
     def _unlike(self, found: Found, image: Tensor, bare: Tensor, mask: Tensor) -> Tensor:
         """How much what is taken out, and the gate, differ from the teacher's; on added bands from what was added."""
