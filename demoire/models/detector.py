@@ -32,12 +32,12 @@ class DetectorConfig:
 
     Attributes:
         cnn: the restoring network that looks for what is to be taken out.
-        evidence: width of the layer before the maps.
+        evidence: width that the features of all levels from 1/4 of the size on are brought to for the maps.
         window: side of the windows that are judged, in squares of 64 px; they overlap by half.
     """
 
     cnn: UNetConfig = field(default=UNetConfig(encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)))
-    evidence: int = 24
+    evidence: int = 32
     window: int = 2
 
     def __post_init__(self) -> None:
@@ -46,32 +46,15 @@ class DetectorConfig:
             raise ValueError("DetectorConfig: its CNN has three to five levels.")
 
 
-@dataclass(frozen=True)
-class Found:
-    """What ``Detector`` finds in pictures (N, 3, H, W).
-
-    Attributes:
-        maps: (N, 2, H/4, W/4): amplitude of the moire in units of ``AMPLITUDE_UNIT``/255, at least 0, and the logit
-            that it is visible.
-        measures: (N, 4, H/64, W/64), by which ``judge`` decides: power of what is to be taken out, in (1/255)^2; the
-            periodic shares of both its planes; and the share of the place where moire is visible.
-        restored: (N, 3, H, W), not clipped.
-        gate: (N, 1, h, w), its logits.
-    """
-
-    maps: Tensor
-    measures: Tensor
-    restored: Tensor
-    gate: Tensor
-
-
 class Detector(nn.Module):
-    """A small restoring CNN, measures of what it takes out of a picture, and a fully connected layer that judges these.
+    """A restoring CNN that learns no more, maps made of its features, and a verdict on what it takes out.
 
     Moire is what goes on as a grid does among what such a network takes out: its strength and its periodicity together
-    tell it from texture, which neither does alone. The verdict is given window by window, since moire that covers a
-    corner of a large photo would drown in an average over all of it; and by few measures in one layer, since what more
-    of them or a second layer learn of simulated captures does not hold for photos.
+    tell it from texture, which neither does alone. What the network has learnt in days of restoring holds for photos;
+    learning to detect from simulated captures it forgets that within minutes, so it stays as it is. The features of all
+    its levels are added up for the maps (after Lin et al., Feature Pyramid Networks, CVPR 2017). The verdict is given
+    window by window, since moire that covers a corner of a large photo would drown in an average over all of it; and
+    by few measures in one fully connected layer, since more of either learn what holds for simulated captures only.
     """
 
     calibration: Tensor
@@ -80,8 +63,12 @@ class Detector(nn.Module):
         super().__init__()
         self.config = config
         self.cnn = UNet(config.cnn)
-        self.smooth = nn.Conv2d(config.cnn.channels[_MAPS_LEVEL] + 2, config.evidence, 3, padding=1)
-        self.maps = nn.Conv2d(config.evidence, 2, 3, padding=1)
+        self.cnn.requires_grad_(False)
+        evidence = config.evidence
+        self.laterals = nn.ModuleList(nn.Conv2d(width, evidence, 1) for width in config.cnn.channels[_MAPS_LEVEL:])
+        self.tell = nn.Conv2d(2, evidence, 1)
+        self.smooth = nn.Conv2d(evidence, evidence, 3, padding=1)
+        self.maps = nn.Conv2d(evidence, 2, 3, padding=1)
         self.verdict = nn.Linear(_MEASURES, 1)
         # Scale and shift of the verdict's logit, set at export so that probabilities are calibrated.
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
@@ -107,30 +94,40 @@ class Detector(nn.Module):
         return Needs(size_multiple=multiple, receptive_field=radius, halo=radius)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``Found.maps`` and ``measures`` of (N, 3, H, W) sRGB in [0, 1]; H, W multiples of ``needs.size_multiple``."""
-        found = self.examine(x)
-        return found.maps, found.measures
+        """Looks at (N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``.
 
-    def examine(self, x: Tensor) -> Found:
-        """All that is found, as ``forward``. What is measured teaches maps and verdict, not the CNN to please these."""
+        Returns:
+            maps (N, 2, H/4, W/4): amplitude of the moire in units of ``AMPLITUDE_UNIT``/255, at least 0, and the logit
+            that it is visible; and measures (N, 4, H/64, W/64), by which ``judge`` decides: power of what is to be
+            taken out, in (1/255)^2; the periodic shares of both its planes; and how much of the place shows moire.
+        """
+        features, taken, added = self._look(x)
+        fine, coarse = (_power(added, side) for side in (_FINE, _COARSE))
+        told = torch.cat([_on_squares(power, x, _MAPS_CELL) for power in (fine, coarse)], 1)
+        told = _logarithm(F.avg_pool2d(told, 5, 1, 2, count_include_pad=False), _LEAST_POWER)
+        evidence: Tensor = self.laterals[-1](features[0])
+        for lateral, feature in zip(reversed(self.laterals[:-1]), features[1:], strict=True):
+            evidence = F.interpolate(evidence, scale_factor=2, mode="nearest") + lateral(feature)
+        maps = self.maps(_activated(self.smooth(_activated(evidence + self.tell(told))))).float()
+        amplitude, logit = F.softplus(maps[:, :1]), maps[:, 1:]
+        # The verdict is taught nothing about what is visible: the maps are.
+        measures = [fine, *_shares(F.pixel_shuffle(taken, 2)), torch.sigmoid(logit.detach())]
+        return torch.cat([amplitude, logit], 1), torch.cat([_on_squares(m, x, _SQUARE) for m in measures], 1)
+
+    @torch.no_grad()
+    def _look(self, x: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """The CNN's features from the bottom up to 1/4 of the size, what it would take, and what its gate lets be."""
+        features = []
         for level, feature in self.cnn.decoded(x):
             if level == len(self.cnn.ups) - 1:
                 gate = self.cnn.gate(feature).float()
-            if level == _MAPS_LEVEL:
-                shape = feature
+            if level >= _MAPS_LEVEL:
+                features.append(feature)
         taken = self.cnn.head(feature).float()
-        added = let_through(taken, gate)
-        fine, coarse = (_power(added.detach(), side) for side in (_FINE, _COARSE))
-        told = torch.cat([_on_squares(power, x, _MAPS_CELL) for power in (fine, coarse)], 1)
-        told = _logarithm(F.avg_pool2d(told, 5, 1, 2, count_include_pad=False), _LEAST_POWER)
-        maps = self.maps(_activated(self.smooth(torch.cat([shape, told.to(shape.dtype)], 1)))).float()
-        amplitude, logit = F.softplus(maps[:, :1]), maps[:, 1:]
-        measures = [fine, *_shares(F.pixel_shuffle(taken.detach(), 2)), torch.sigmoid(logit.detach())]
-        measured = torch.cat([_on_squares(m, x, _SQUARE) for m in measures], 1)
-        return Found(torch.cat([amplitude, logit], 1), measured, x + added, gate)
+        return features, taken, let_through(taken, gate)
 
     def judge(self, measures: Tensor) -> Tensor:
-        """The calibrated logit that there is moire, for every window of ``Found.measures``: (N, rows, columns)."""
+        """The calibrated logit that there is moire, for every window of ``forward``'s measures: (N, rows, columns)."""
         pooled = self.windows(measures)
         power, shares = _logarithm(pooled[:, :1], _LEAST_POWER), _logarithm(pooled[:, 1:3], _LEAST_SHARE)
         inputs = torch.cat([power, shares, pooled[:, 3:]], 1)

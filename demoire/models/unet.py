@@ -192,7 +192,7 @@ class UNet(nn.Module):
         return added, logits
 
     def decoded(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Each level on the way up and its features, the coarsest first; they may be freed before the next is asked."""
+        """Each level and its features, from the bottom up; they may be freed before the next is asked for."""
         feature = self.stem(F.pixel_unshuffle(x, 2))
         skips: list[Tensor] = []
         for level, encoder in enumerate(self.encoders):
@@ -201,6 +201,7 @@ class UNet(nn.Module):
                 skips.append(feature)
                 feature = F.relu_(self.downs[level](feature))
         feature = self.context(feature)
+        yield len(self.ups), feature
         for level in reversed(range(len(self.ups))):
             feature = self.ups[level](feature)
             feature = F.pixel_shuffle(feature, 2).add_(skips.pop())  # what was below is freed by now

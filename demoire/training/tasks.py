@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from demoire.catalog import load_catalog
 from demoire.eight_bits import in_eight_bits
 from demoire.loading import load_model
-from demoire.models.detector import AMPLITUDE_UNIT, Detector, Found
+from demoire.models.detector import AMPLITUDE_UNIT, Detector
 from demoire.models.discriminator import Discriminator
 from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
@@ -23,7 +23,7 @@ from demoire.training.calibration import POSITIVE_SHARE, calibrate, calibrate_di
 from demoire.training.content import ContentStore
 from demoire.training.fakes import disguise, mean_of_pictures, vary, with_moire
 from demoire.training.labels import add_bands, amplitude_label, flatten_some, from_rms, look_closer, plain, visible
-from demoire.training.losses import LOSSES, dice_loss, gate_loss, pyramid_l1, weighted_mean
+from demoire.training.losses import LOSSES, dice_loss, gate_loss, weighted_mean
 
 GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is trained and calibrated against."""
@@ -125,20 +125,14 @@ class Detecting:
     """Where there is moire, how strong, and whether at all.
 
     Half of each batch are captures, a quarter the targets of the same, which have none: content does not tell them
-    apart. Another quarter are targets with bands of known strength. The detector's CNN learns to take out what a
-    larger, bundled one does (Hinton et al., Distilling the knowledge in a neural network, 2015): what that has learnt
-    in days holds for photos. Added bands it learns to take out, which the other has never seen.
+    apart. Another quarter are targets with bands of known strength.
 
     Attributes:
         side: of the windows of larger crops that are looked at, see ``look_closer``.
-        teacher: id of the bundled network.
-        likeness: weights of the differences of what both take out, and of how far both gates are open.
     """
 
     side: int = 256
-    teacher: str = "cnn-fast"
-    likeness: tuple[float, float] = (40.0, 2.0)
-    loss_name: str = "likeness to `cnn-fast`, cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude"
+    loss_name: str = "cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude"
     figure: str = "mask IoU"
     labels: bool = True
     restores: bool = False
@@ -149,35 +143,22 @@ class Detecting:
         calibrate(model, store, simulator)
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
-        """All of these, by their weights; the difference of amplitudes is one of their logarithms."""
+        """Cross entropy of mask and verdict, Dice of the mask, and the difference of the amplitudes' logarithms."""
         assert isinstance(model, Detector)
-        image, amplitude, bare = self._varied(moire, clean)
-        found = model.examine(image)
-        logits = found.maps[:, 1:]
-        mask = visible(amplitude).float()
+        image, amplitude, banded = self._varied(moire, clean)
+        maps, measures = model(image)
+        logits, mask = maps[:, 1:], visible(amplitude).float()
         masking = F.binary_cross_entropy_with_logits(logits, mask) + dice_loss(logits, mask)
         steps = 255 / AMPLITUDE_UNIT
-        measuring = (torch.log1p(found.maps[:, :1] * 2) - torch.log1p(amplitude * steps * 2)).abs()
+        measuring = (torch.log1p(maps[:, :1] * 2) - torch.log1p(amplitude * steps * 2)).abs()
         # Were all cells to count alike, none would be a good guess everywhere.
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
-        banded = slice(len(bare), 2 * len(bare))
-        verdict = self._verdict_loss(model, found.measures, mask, plain(amplitude).float(), banded)
-        return self._unlike(found, image, bare, mask) + masking + MEASURED * measuring + verdict
+        verdict = self._verdict_loss(model, measures, mask, plain(amplitude).float(), banded)
+        return masking + MEASURED * measuring + verdict
 
-    def _unlike(self, found: Found, image: Tensor, bare: Tensor, mask: Tensor) -> Tensor:
-        """How much what is taken out, and the gate, differ from the teacher's; on added bands from what was added."""
-        banded, size = slice(len(bare), 2 * len(bare)), (found.gate.shape[-2], found.gate.shape[-1])
-        with torch.no_grad():
-            restored, logits = _bundled(self.teacher).to(image.device).restore_and_judge(image)
-            restored, gate = restored.float(), F.adaptive_avg_pool2d(torch.sigmoid(logits.float()), size)
-            restored[banded] = bare
-            gate[banded] = torch.maximum(gate[banded], F.adaptive_avg_pool2d(mask[banded], size))
-        gates = F.binary_cross_entropy_with_logits(found.gate, gate)  # it must open where it was shut tight
-        return self.likeness[0] * pyramid_l1(found.restored, restored) + self.likeness[1] * gates
-
-    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What is shown, the amplitude of its moire, and what its second quarter, with bands, was without these."""
+    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, slice]:
+        """What is shown, the amplitude of its moire, and which of it are added bands."""
         rng = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
         quarter = len(moire) // 4
         # The second quarter makes room for the targets of the last.
@@ -187,7 +168,7 @@ class Detecting:
         alone, banded = targets[len(targets) - quarter :], in_eight_bits(add_bands(bare, rng))
         known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
         amplitude = torch.cat([known, amplitude_label(captures, targets)])
-        return torch.cat([alone, banded, captures]), amplitude, bare
+        return torch.cat([alone, banded, captures]), amplitude, slice(quarter, 2 * quarter)
 
     @staticmethod
     def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor, banded: slice) -> Tensor:
@@ -255,11 +236,4 @@ class Judging:
 @cache
 def _bundled_generators() -> tuple[nn.Module, ...]:
     """Those that the discriminator is trained and calibrated against."""
-    return tuple(_bundled(id) for id, entry in load_catalog().items() if entry.family in GENERATORS)
-
-
-@cache
-def _bundled(id: str) -> UNet:
-    module = load_model(id).module
-    assert isinstance(module, UNet)
-    return module
+    return tuple(load_model(id).module for id, entry in load_catalog().items() if entry.family in GENERATORS)
