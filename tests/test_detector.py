@@ -24,6 +24,7 @@ from demoire.simulate.capture import VISIBLE
 from demoire.stop import Stop
 from demoire.tiling import predict_image
 from demoire.training.calibration import scale_and_shift
+from demoire.training.export import measure_halo, visibility
 from demoire.training.labels import PEAK, add_bands, amplitude_label, look_closer, visible
 from demoire.training.tasks import Detecting
 from tests.tiny import DETECTOR_FIELDS as SMALL
@@ -152,6 +153,20 @@ def test_tiles_give_the_maps_of_the_whole() -> None:
     tiled = predict_image(look, image, needs.size_multiple, needs.halo, 2 * needs.halo + 64)
     assert (tiled[:2, ::4, ::4] - maps[0]).abs().max() < 1e-5
     assert (tiled[2:, ::64, ::64] - measures[0]).abs().max() < 1e-3 * measures.abs().max()
+
+
+def test_halo_of_export_is_enough_for_what_is_seen() -> None:
+    model = small_detector()
+    with torch.no_grad():
+        model.cnn.head.weight.normal_(0, 0.1)
+        model.maps.weight.mul_(8)
+    photo, needs, seen = torch.rand(3, 64, 1280), model.needs, visibility(model)
+    assert seen(photo[None]).shape == (1, 1, 64, 1280)
+    halo = measure_halo(seen, needs, [photo], 0.01)
+    assert 0 < halo <= needs.receptive_field
+    whole = predict_image(seen, photo, needs.size_multiple, 0)
+    tiled, short = (predict_image(seen, photo, needs.size_multiple, h, 2 * h + 128) for h in (halo, halo - 64))
+    assert (tiled - whole).abs().max() <= 0.01 < (short - whole).abs().max()
 
 
 def test_of_large_pictures_half_is_looked_at_and_the_rest_like_its_neighbours(
