@@ -1,12 +1,11 @@
 """Networks that look at whole pictures and give maps: the detector's, and the discriminator's."""
 
-import copy
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from demoire.detect import CELL
 from demoire.devices import memory_budget
@@ -69,8 +68,8 @@ def _looked_by_samples(loaded: LoadedModel, module: Detector, pixels: Samples, s
         top, left, bottom, right = (edge // CELL for edge in window.core)
         maps[:, top:bottom, left:right] = found
         logits.append(module.judge(measures[None]).max())
-    nearest = (_nearest({(s.core[i], s.core[i + 2]) for s in squares}, grid.padded[i]) for i in (0, 1))
-    rows, columns = nearest
+    rows = _nearest({(square.core[0], square.core[2]) for square in squares}, grid.padded[0])
+    columns = _nearest({(square.core[1], square.core[3]) for square in squares}, grid.padded[1])
     return maps[:, rows][:, :, columns], torch.stack(logits)[None]
 
 
@@ -117,7 +116,7 @@ def _maps(loaded: LoadedModel, pictures: Sequence[Samples], stop: Stop) -> tuple
     area = largest_area(lambda probe: module(*[probe] * needs.frames), needs.size_multiple, budget)
     windows = plan_within(grid, min(area, _LARGEST))
     with Watched(stop):
-        return predict_all(_laid_out(module), [Layer(pixels) for pixels in pictures], grid, windows)
+        return predict_all(module, [Layer(pixels) for pixels in pictures], grid, windows)
 
 
 def _sampled(loaded: LoadedModel, pictures: Sequence[Samples], stop: Stop) -> Tensor:
@@ -137,17 +136,11 @@ def _predicted(
     loaded: LoadedModel, pictures: Sequence[Samples], windows: Sequence[Window], stop: Stop
 ) -> Iterator[tuple[Tensor, ...]]:
     """Each output (C, h, w) of the network for window after window."""
-    module, layers = _laid_out(loaded.module), [Layer(pixels) for pixels in pictures]
+    layers = [Layer(pixels) for pixels in pictures]
     for start in range(0, len(windows), _BATCH):
         with Watched(stop):
-            found = predict(module, layers, windows[start : start + _BATCH], _CPU)
+            found = predict(loaded.module, layers, windows[start : start + _BATCH], _CPU)
         yield from found
-
-
-def _laid_out(module: nn.Module) -> nn.Module:
-    """A copy whose weights are laid out pixel by pixel as windows are: takes half as long."""
-    copied: nn.Module = copy.deepcopy(module).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return copied
 
 
 def _squares(grid: Grid, side: int, pixels: int) -> Iterator[Window]:

@@ -1,7 +1,8 @@
 """What a model tells the pipeline about itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -34,3 +35,8 @@ class Doubting(Protocol):
     def evidence(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] to (N,) in [0, 1]: how sure it is."""
         ...
+
+
+def from_json(fields: Mapping[str, object]) -> dict[str, Any]:
+    """Fields of a configuration, in which JSON's lists stand for tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}

@@ -101,7 +101,10 @@ class Detector(nn.Module):
             that it is visible; and measures (N, 4, H/64, W/64), by which ``judge`` decides: power of what is to be
             taken out, in (1/255)^2; the periodic shares of both its planes; and how much of the place shows moire.
         """
-        features, taken, added = self._look(x)
+        features: list[Tensor] = []
+        with torch.no_grad():
+            taken, gate = self.cnn.taken(x, features)
+            added = let_through(taken, gate)
         fine, coarse = (_power(added, side) for side in (_FINE, _COARSE))
         told = torch.cat([_on_squares(power, x, _MAPS_CELL) for power in (fine, coarse)], 1)
         told = _logarithm(F.avg_pool2d(told, 5, 1, 2, count_include_pad=False), _LEAST_POWER)
@@ -113,18 +116,6 @@ class Detector(nn.Module):
         # The verdict is taught nothing about what is visible: the maps are.
         measures = [fine, *_shares(F.pixel_shuffle(taken, 2)), torch.sigmoid(logit.detach())]
         return torch.cat([amplitude, logit], 1), torch.cat([_on_squares(m, x, _SQUARE) for m in measures], 1)
-
-    @torch.no_grad()
-    def _look(self, x: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
-        """The CNN's features from the bottom up to 1/4 of the size, what it would take, and what its gate lets be."""
-        features = []
-        for level, feature in self.cnn.decoded(x):
-            if level == len(self.cnn.ups) - 1:
-                gate = self.cnn.gate(feature).float()
-            if level >= _MAPS_LEVEL:
-                features.append(feature)
-        taken = self.cnn.head(feature).float()
-        return features, taken, let_through(taken, gate)
 
     def judge(self, measures: Tensor) -> Tensor:
         """The calibrated logit that there is moire, for every window of ``forward``'s measures: (N, rows, columns)."""

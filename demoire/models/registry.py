@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from demoire.errors import UnknownNameError
+from demoire.models.base import from_json
 from demoire.models.detector import Detector, DetectorConfig
 from demoire.models.discriminator import Discriminator, DiscriminatorConfig
 from demoire.models.esdnet import ESDNet, ESDNetConfig
@@ -55,5 +56,4 @@ def build_model(architecture: str, **config_fields: object) -> nn.Module:
     for name in config_fields:
         if name not in known:
             raise UnknownNameError.nearest(f"field of the architecture '{architecture}'", name, known)
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config_fields.items()}
-    return entry.build(replace(entry.config, **values))
+    return entry.build(replace(entry.config, **from_json(config_fields)))

@@ -1,6 +1,6 @@
 """A multi-scale residual CNN that predicts what to add to a moire image."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from demoire.models import periodicity
-from demoire.models.base import Needs
+from demoire.models.base import Needs, from_json
 from demoire.models.coring import SIZE_MULTIPLE, core, coring_radius
 
 CONTEXT_KERNEL = 7
@@ -66,8 +66,7 @@ def as_unet_config(given: "UNetConfig | dict[str, Any]") -> UNetConfig:
     """A configuration that stands within another one, which may have been read from JSON."""
     if isinstance(given, UNetConfig):
         return given
-    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
-    return UNetConfig(**values)
+    return UNetConfig(**from_json(given))
 
 
 class ResidualBlock(nn.Module):
@@ -181,18 +180,12 @@ class UNet(nn.Module):
             return x.new_ones(len(x))
         return periodicity.evidence(F.pixel_shuffle(self.taken(x)[0], 2))
 
-    def taken(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What is to be added, (N, 12, H / 2, W / 2) for 2x2 pixels each, before the gate; and the gate's logits."""
-        for level, feature in self.decoded(x):
-            if level == len(self.ups) - 1:
-                logits = self.gate(feature).float()
-            if level == 0:
-                added = self.head(feature).float()
-            del feature  # before the next level, which needs the memory
-        return added, logits
+    def taken(self, x: Tensor, features: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """What is to be added, (N, 12, H / 2, W / 2) for 2x2 pixels each, before the gate; and the gate's logits.
 
-    def decoded(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Each level and its features, from the bottom up; they may be freed before the next is asked for."""
+        Args:
+            features: takes what each level but the finest makes, the coarsest first; else that is freed on the way.
+        """
         feature = self.stem(F.pixel_unshuffle(x, 2))
         skips: list[Tensor] = []
         for level, encoder in enumerate(self.encoders):
@@ -201,12 +194,16 @@ class UNet(nn.Module):
                 skips.append(feature)
                 feature = F.relu_(self.downs[level](feature))
         feature = self.context(feature)
-        yield len(self.ups), feature
+        coarsest = len(self.ups) - 1
         for level in reversed(range(len(self.ups))):
+            if features is not None:
+                features.append(feature)
             feature = self.ups[level](feature)
             feature = F.pixel_shuffle(feature, 2).add_(skips.pop())  # what was below is freed by now
             feature = self.decoders[level](feature)
-            yield level, feature
+            if level == coarsest:
+                logits = self.gate(feature).float()
+        return self.head(feature).float(), logits
 
 
 def let_through(taken: Tensor, logits: Tensor) -> Tensor:
