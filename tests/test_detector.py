@@ -88,15 +88,15 @@ def test_crops_that_are_no_larger_stay_as_they_are() -> None:
     assert look_closer(images, images, 48, torch.Generator())[0] is images
 
 
-@pytest.mark.parametrize("size", [(64, 64), (192, 448), (128, 128), (320, 64)])
+@pytest.mark.parametrize("size", [(128, 128), (256, 512), (384, 128)])
 def test_shapes_and_windows(size: tuple[int, int]) -> None:
     model = small_detector()
     maps, measures = model(torch.rand(2, 3, *size))
     assert maps.shape == (2, 2, size[0] // 4, size[1] // 4)
     assert (maps[:, 0] >= 0).all()
-    assert measures.shape == (2, 4, size[0] // 64, size[1] // 64)
+    assert measures.shape == (2, 7, size[0] // 64, size[1] // 64)
     assert (measures >= 0).all()
-    rows, columns = (max(side // 64 - 1, 1) for side in size)
+    rows, columns = (side // 64 - 1 for side in size)
     assert model.judge(measures).shape == (2, rows, columns)
 
 
@@ -109,39 +109,52 @@ def test_every_position_is_in_a_window() -> None:
             assert model.windows(measures).max() >= 1 / 4
 
 
-def test_what_is_to_be_taken_out_is_measured() -> None:
+@pytest.mark.parametrize(("network", "period"), [("cnn", 2), ("wide", 4)])
+def test_what_is_to_be_taken_out_is_measured(network: str, period: int) -> None:
     """The last layer adds waves of known amplitude and nothing else, the gate is half open."""
     model = small_detector()
-    plain, fine = torch.full((1, 3, 192, 256), 0.5), 12
+    plain, wave = torch.full((1, 3, 256, 384), 0.5), 12
     grid = torch.zeros(12)
-    grid[1::2] = -fine / 255  # every second column of pixels, red, green and blue
+    grid[1::2] = -wave / 255  # every second column of what the network looks at, red, green and blue
     with torch.no_grad():
-        model.cnn.head.bias.copy_(grid)
+        getattr(model, network).head.bias.copy_(grid)
     maps, measures = model(plain)
-    power, luma, colour, shown = measures[0, :, 1, 2].tolist()
-    assert power == pytest.approx((fine / 2 / 2) ** 2, rel=1e-3)  # of its mean over two columns, half let through
+    number = ("cnn", "wide").index(network) * 3
+    power, luma, colour = measures[0, number : number + 3, 1, 2].tolist()
+    averaged = 2 if period == 2 else 1  # columns that are averaged before power is measured
+    assert power == pytest.approx((wave / 2) ** 2 / 2**averaged, rel=1e-3)
     assert luma > 0.5  # a grid of two pixels is periodic
     assert colour == 0  # it is grey
-    assert shown == pytest.approx(float(torch.sigmoid(maps[0, 1, 16:32, 32:48]).mean()), rel=1e-4)
+    assert float(measures[0, 6, 1, 2]) == pytest.approx(float(torch.sigmoid(maps[0, 1, 16:32, 32:48]).mean()), rel=1e-4)
+
+
+def test_the_larger_of_both_verdicts_counts() -> None:
+    model = small_detector()
+    measures = torch.rand(1, 7, 2, 2)
+    with torch.no_grad():
+        for verdict, logit in ((model.by_cnn, -3.0), (model.by_wide, 20.0)):
+            verdict.weight.zero_()
+            verdict.bias.fill_(logit)
+    assert model.verdicts(measures).flatten().tolist() == [-3.0, 20.0]
+    assert float(model.judge(measures).detach()) == pytest.approx(20, abs=1e-3)
 
 
 def test_the_network_that_restores_stays_as_it_is_and_so_do_maps_by_the_verdict() -> None:
-    model = small_detector()
-    model.requires_grad_(True)
-    model.cnn.requires_grad_(False)
+    model = build_model("detector", **SMALL)
+    assert isinstance(model, Detector)
     maps, measures = model(torch.rand(1, 3, 128, 128))
     model.judge(measures).sum().backward(retain_graph=True)
-    assert model.verdict.weight.grad is not None
-    assert model.maps.weight.grad is None
+    taught = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
+    assert taught == {"by_cnn", "by_wide"}
     maps.sum().backward()
-    assert model.maps.weight.grad is not None
-    assert not any(p.requires_grad for p in build_model("detector", **SMALL).cnn.parameters())
+    taught = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
+    assert {"maps", "laterals", "tell", "wide"} <= taught and "cnn" not in taught
 
 
 def test_tiles_give_the_maps_of_the_whole() -> None:
     model = small_detector()
     needs = model.needs
-    image = torch.rand(3, 192, 1280)
+    image = torch.rand(3, 256, 2304)
     with torch.no_grad():
         model.cnn.head.weight.normal_(0, 0.1)
     maps, measures = model(image[None])
@@ -150,7 +163,7 @@ def test_tiles_give_the_maps_of_the_whole() -> None:
         maps, measures = model(x)
         return torch.cat([m.repeat_interleave(s, 2).repeat_interleave(s, 3) for m, s in ((maps, 4), (measures, 64))], 1)
 
-    tiled = predict_image(look, image, needs.size_multiple, needs.halo, 2 * needs.halo + 64)
+    tiled = predict_image(look, image, needs.size_multiple, needs.halo, 2 * needs.halo + 128)
     assert (tiled[:2, ::4, ::4] - maps[0]).abs().max() < 1e-5
     assert (tiled[2:, ::64, ::64] - measures[0]).abs().max() < 1e-3 * measures.abs().max()
 
@@ -160,12 +173,12 @@ def test_halo_of_export_is_enough_for_what_is_seen() -> None:
     with torch.no_grad():
         model.cnn.head.weight.normal_(0, 0.1)
         model.maps.weight.mul_(8)
-    photo, needs, seen = torch.rand(3, 64, 1280), model.needs, visibility(model)
-    assert seen(photo[None]).shape == (1, 1, 64, 1280)
+    photo, needs, seen = torch.rand(3, 128, 2304), model.needs, visibility(model)
+    assert seen(photo[None]).shape == (1, 1, 128, 2304)
     halo = measure_halo(seen, needs, [photo], 0.01)
     assert 0 < halo <= needs.receptive_field
     whole = predict_image(seen, photo, needs.size_multiple, 0)
-    tiled, short = (predict_image(seen, photo, needs.size_multiple, h, 2 * h + 128) for h in (halo, halo - 64))
+    tiled, short = (predict_image(seen, photo, needs.size_multiple, h, 2 * h + 128) for h in (halo, halo - 128))
     assert (tiled - whole).abs().max() <= 0.01 < (short - whole).abs().max()
 
 
@@ -174,12 +187,12 @@ def test_of_large_pictures_half_is_looked_at_and_the_rest_like_its_neighbours(
 ) -> None:
     monkeypatch.setattr("demoire.look.MOST_LOOKED", 700_000)
     loaded = load_model("detector", weights=detector_weights)
-    pixels = np.random.default_rng(3).integers(0, 256, (1300, 1150, 3), np.uint8)
+    pixels = np.random.default_rng(3).integers(0, 256, (1300, 1290, 3), np.uint8)
     logits, amplitude, mask = look(loaded, pixels, Stop())
-    assert amplitude.shape == mask.shape == (325, 288)
+    assert amplitude.shape == mask.shape == (325, 323)
     assert logits.shape == (1, 2)
-    # Of 1344 rows those of one square in the middle, of 1152 columns those of two.
-    top, lefts = 384, (0, 576)
+    # Of 1408 rows those of one square in the middle, of 1408 columns those of two.
+    top, lefts = 384, (0, 768)
     for number, left in enumerate(lefts):
         square = torch.from_numpy(pixels[top : top + 512, left : left + 512]).permute(2, 0, 1)[None] / 255
         with torch.inference_mode():
@@ -187,7 +200,7 @@ def test_of_large_pictures_half_is_looked_at_and_the_rest_like_its_neighbours(
             assert logits[0, number] == pytest.approx(float(loaded.module.judge(measures).max()), abs=1e-4)
         seen = amplitude[top // 4 : top // 4 + 128, left // 4 : left // 4 + 128]
         assert np.allclose(seen, maps[0, 0].numpy() * 8, atol=1e-3)
-    for outside, nearest in ((128, 127), (135, 127), (136, 144), (143, 144), (272, 271), (287, 271)):
+    for outside, nearest in ((128, 127), (159, 127), (160, 192), (191, 192), (320, 319), (322, 319)):
         assert np.array_equal(amplitude[:, outside], amplitude[:, nearest])
     for outside, nearest in ((0, 96), (95, 96), (224, 223), (324, 223)):
         assert np.array_equal(amplitude[outside], amplitude[nearest])
@@ -260,8 +273,8 @@ def test_detecting_learns_to_see_stripes() -> None:
     assert isinstance(model, Detector)
     model.begin_with(load_model("cnn-fast").module.state_dict())
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3e-3)
-    clean = torch.rand(4, 3, 1, 1).expand(4, 3, 64, 64) * 0.5 + 0.25
-    moire = clean + torch.cat([stripes(20 / 255, 12, 64) * side for side in (0, 1, 0, 1)])
+    clean = torch.rand(4, 3, 1, 1).expand(4, 3, 128, 128) * 0.5 + 0.25
+    moire = clean + torch.cat([stripes(20 / 255, 12, 128) * side for side in (0, 1, 0, 1)])
     losses = []
     for _ in range(150):
         loss = task.loss(model, moire, clean)

@@ -69,7 +69,7 @@ def write_model(
 
 
 LOOK_FIELDS = {"channels": [4, 4, 4], "encoder_blocks": [0, 0, 0], "decoder_blocks": [0, 0], "context_blocks": 0}
-DETECTOR_FIELDS = {"cnn": LOOK_FIELDS, "evidence": 4, "window": 2}
+DETECTOR_FIELDS = {"cnn": LOOK_FIELDS, "wide": LOOK_FIELDS, "evidence": 4, "window": 2}
 DISCRIMINATOR_FIELDS = {"channels": (6, 8, 8, 8), "hidden": 6}
 
 
@@ -107,8 +107,8 @@ def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Sample
             break
         with torch.inference_mode():
             module.cnn.head.weight.normal_(0, 0.1)  # fresh weights take nothing out
-            module.maps.bias[1] -= module(padded(moire, 64))[0][0, 1].quantile(0.7)
-            features, others = (module(padded(pixels, 64))[1] for pixels in (moire, clean))
+            module.maps.bias[1] -= module(padded(moire, 128))[0][0, 1].quantile(0.7)
+            features, others = (module(padded(pixels, 128))[1] for pixels in (moire, clean))
             high, low = (float(module.judge(found).max()) for found in (features, others))
         if high > low + 0.05:
             state = module.state_dict()

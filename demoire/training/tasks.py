@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from demoire.catalog import load_catalog
 from demoire.eight_bits import in_eight_bits
 from demoire.loading import load_model
-from demoire.models.detector import AMPLITUDE_UNIT, Detector
+from demoire.models.detector import AMPLITUDE_UNIT, WIDE, Detector
 from demoire.models.discriminator import Discriminator
 from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
@@ -40,6 +40,9 @@ BANDED = 0.15
 
 MEASURED = 2.0
 """Weight of the loss of amplitudes."""
+
+TAKEN_OUT = 30.0
+"""Weight of the loss of the detector's own restoring, which is in units of the range of values."""
 
 QUIET = 0.2
 """Weight of cells without moire in the loss of amplitudes."""
@@ -107,8 +110,11 @@ class Restoring:
         """The restored pictures, and the loss."""
         assert isinstance(model, UNet)
         restored, logits = model.restore_and_judge(moire)
-        between = LOSSES[self.loss_name](restored.float(), clean)
-        return restored.float(), between + self.gate_weight * gate_loss(logits.float(), moire, clean)
+        return restored.float(), self.compare(restored.float(), logits.float(), moire, clean)
+
+    def compare(self, restored: Tensor, gate: Tensor, moire: Tensor, clean: Tensor) -> Tensor:
+        """The loss of restored pictures and of the logits of the gate that they came through."""
+        return LOSSES[self.loss_name](restored, clean) + self.gate_weight * gate_loss(gate, moire, clean)
 
     @torch.no_grad()
     def score(self, model: nn.Module, captures: Sequence[Captures]) -> float:
@@ -129,10 +135,12 @@ class Detecting:
 
     Attributes:
         side: of the windows of larger crops that are looked at, see ``look_closer``.
+        wide: what the network for wide bands is trained for.
     """
 
     side: int = 256
-    loss_name: str = "cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude"
+    wide: Restoring = field(default=Restoring())
+    loss_name: str = "cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude and of wide bands"
     figure: str = "mask IoU"
     labels: bool = True
     restores: bool = False
@@ -143,10 +151,14 @@ class Detecting:
         calibrate(model, store, simulator)
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
-        """Cross entropy of mask and verdict, Dice of the mask, and the difference of the amplitudes' logarithms."""
+        """Cross entropy of mask and verdict, Dice of the mask, and the difference of the amplitudes' logarithms.
+
+        And what ``Restoring`` asks, of the network for wide bands, at half of the size.
+        """
         assert isinstance(model, Detector)
-        image, amplitude, banded = self._varied(moire, clean)
-        maps, measures = model(image)
+        image, without, amplitude, banded = self._varied(moire, clean)
+        found = model.look(image)
+        maps = found.maps
         logits, mask = maps[:, 1:], visible(amplitude).float()
         masking = F.binary_cross_entropy_with_logits(logits, mask) + dice_loss(logits, mask)
         steps = 255 / AMPLITUDE_UNIT
@@ -154,11 +166,13 @@ class Detecting:
         # Were all cells to count alike, none would be a good guess everywhere.
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
-        verdict = self._verdict_loss(model, measures, mask, plain(amplitude).float(), banded)
-        return masking + MEASURED * measuring + verdict
+        verdict = self._verdict_loss(model, found.measures, mask, plain(amplitude).float(), banded)
+        halves = F.avg_pool2d(image, WIDE), F.avg_pool2d(without, WIDE)
+        restoring = self.wide.compare(halves[0] + found.added, found.gate, *halves)
+        return masking + MEASURED * measuring + verdict + TAKEN_OUT * restoring
 
-    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, slice]:
-        """What is shown, the amplitude of its moire, and which of it are added bands."""
+    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, Tensor, slice]:
+        """What is shown, the same without moire, the amplitude of that, and which pictures have added bands."""
         rng = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
         quarter = len(moire) // 4
         # The second quarter makes room for the targets of the last.
@@ -168,7 +182,8 @@ class Detecting:
         alone, banded = targets[len(targets) - quarter :], in_eight_bits(add_bands(bare, rng))
         known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
         amplitude = torch.cat([known, amplitude_label(captures, targets)])
-        return torch.cat([alone, banded, captures]), amplitude, slice(quarter, 2 * quarter)
+        without = torch.cat([alone, bare, targets])
+        return torch.cat([alone, banded, captures]), without, amplitude, slice(quarter, 2 * quarter)
 
     @staticmethod
     def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor, banded: slice) -> Tensor:
