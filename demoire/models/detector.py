@@ -19,7 +19,7 @@ WIDE = 2
 """How much smaller the picture is in which wide bands are looked for."""
 _MAPS_CELL = 4
 """Side in pixels of one position of the maps."""
-_LEAK = 0.1
+LEAK = 0.1
 """Slope below zero of the new layers: plain rectifiers died in training."""
 _FINE, _COARSE = 2, 8
 """Squares in pixels over which what would be taken out is averaged before its power is measured: grids, and bands."""
@@ -48,7 +48,7 @@ class DetectorConfig:
 
     cnn: UNetConfig = field(default=UNetConfig(encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)))
     wide: UNetConfig = field(
-        default=UNetConfig(channels=(16, 32, 48, 64), encoder_blocks=(0, 0, 0, 0), decoder_blocks=(1, 1, 0))
+        default=UNetConfig(channels=(16, 32, 48, 64), encoder_blocks=(0, 0, 0, 0), decoder_blocks=(1, 1, 0), leak=LEAK)
     )
     evidence: int = 32
     window: int = 2
@@ -194,7 +194,7 @@ class Detector(nn.Module):
 
 
 def _activated(feature: Tensor) -> Tensor:
-    return F.leaky_relu(feature, _LEAK)
+    return F.leaky_relu(feature, LEAK)
 
 
 def _power(added: Tensor, side: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from demoire.catalog import load_catalog
+from demoire.detect import CELL
 from demoire.eight_bits import in_eight_bits
 from demoire.loading import load_model
-from demoire.models.detector import AMPLITUDE_UNIT, WIDE, Detector
+from demoire.models.detector import AMPLITUDE_UNIT, WIDE, Detector, Findings
 from demoire.models.discriminator import Discriminator
 from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
@@ -41,8 +42,8 @@ BANDED = 0.15
 MEASURED = 2.0
 """Weight of the loss of amplitudes."""
 
-TAKEN_OUT = 30.0
-"""Weight of the loss of the detector's own restoring, which is in units of the range of values."""
+TAKEN_OUT, OPENED = 5.0, 0.5
+"""Weights of the losses of what the detector's own network takes out, and of its gate."""
 
 QUIET = 0.2
 """Weight of cells without moire in the loss of amplitudes."""
@@ -110,11 +111,8 @@ class Restoring:
         """The restored pictures, and the loss."""
         assert isinstance(model, UNet)
         restored, logits = model.restore_and_judge(moire)
-        return restored.float(), self.compare(restored.float(), logits.float(), moire, clean)
-
-    def compare(self, restored: Tensor, gate: Tensor, moire: Tensor, clean: Tensor) -> Tensor:
-        """The loss of restored pictures and of the logits of the gate that they came through."""
-        return LOSSES[self.loss_name](restored, clean) + self.gate_weight * gate_loss(gate, moire, clean)
+        between = LOSSES[self.loss_name](restored.float(), clean)
+        return restored.float(), between + self.gate_weight * gate_loss(logits.float(), moire, clean)
 
     @torch.no_grad()
     def score(self, model: nn.Module, captures: Sequence[Captures]) -> float:
@@ -135,11 +133,9 @@ class Detecting:
 
     Attributes:
         side: of the windows of larger crops that are looked at, see ``look_closer``.
-        wide: what the network for wide bands is trained for.
     """
 
     side: int = 256
-    wide: Restoring = field(default=Restoring())
     loss_name: str = "cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude and of wide bands"
     figure: str = "mask IoU"
     labels: bool = True
@@ -153,7 +149,7 @@ class Detecting:
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
         """Cross entropy of mask and verdict, Dice of the mask, and the difference of the amplitudes' logarithms.
 
-        And what ``Restoring`` asks, of the network for wide bands, at half of the size.
+        Beside these what the network for wide bands takes out, at half of the size.
         """
         assert isinstance(model, Detector)
         image, without, amplitude, banded = self._varied(moire, clean)
@@ -167,9 +163,7 @@ class Detecting:
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
         verdict = self._verdict_loss(model, found.measures, mask, plain(amplitude).float(), banded)
-        halves = F.avg_pool2d(image, WIDE), F.avg_pool2d(without, WIDE)
-        restoring = self.wide.compare(halves[0] + found.added, found.gate, *halves)
-        return masking + MEASURED * measuring + verdict + TAKEN_OUT * restoring
+        return masking + MEASURED * measuring + verdict + self._taking_loss(found, image, without)
 
     def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, Tensor, slice]:
         """What is shown, the same without moire, the amplitude of that, and which pictures have added bands."""
@@ -184,6 +178,18 @@ class Detecting:
         amplitude = torch.cat([known, amplitude_label(captures, targets)])
         without = torch.cat([alone, bare, targets])
         return torch.cat([alone, banded, captures]), without, amplitude, slice(quarter, 2 * quarter)
+
+    @staticmethod
+    def _taking_loss(found: Findings, image: Tensor, without: Tensor) -> Tensor:
+        """Of the network for wide bands: squares of small errors and the size of large ones, and the gate's own loss.
+
+        With the size alone nothing is learnt: where there is no moire, in most places, it holds what is taken at zero.
+        """
+        halves = F.avg_pool2d(image, WIDE), F.avg_pool2d(without, WIDE)
+        missed = (halves[0] + found.added - halves[1]) * (255 / AMPLITUDE_UNIT)
+        coarse = F.avg_pool2d(missed, CELL)
+        taking = sum(F.smooth_l1_loss(errors, torch.zeros_like(errors)) for errors in (missed, coarse))
+        return TAKEN_OUT * taking + OPENED * gate_loss(found.gate, *halves)
 
     @staticmethod
     def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor, banded: slice) -> Tensor:
