@@ -109,30 +109,43 @@ def test_every_position_is_in_a_window() -> None:
             assert model.windows(measures).max() >= 1 / 4
 
 
-@pytest.mark.parametrize(("network", "period"), [("cnn", 2), ("wide", 4)])
-def test_what_is_to_be_taken_out_is_measured(network: str, period: int) -> None:
+def test_what_is_to_be_taken_out_is_measured() -> None:
     """The last layer adds waves of known amplitude and nothing else, the gate is half open."""
     model = small_detector()
-    plain, wave = torch.full((1, 3, 256, 384), 0.5), 12
+    plain, fine = torch.full((1, 3, 256, 384), 0.5), 12
     grid = torch.zeros(12)
-    grid[1::2] = -wave / 255  # every second column of what the network looks at, red, green and blue
+    grid[1::2] = -fine / 255  # every second column of pixels, red, green and blue
     with torch.no_grad():
-        getattr(model, network).head.bias.copy_(grid)
+        model.cnn.head.bias.copy_(grid)
     maps, measures = model(plain)
-    number = ("cnn", "wide").index(network) * 3
-    power, luma, colour = measures[0, number : number + 3, 1, 2].tolist()
-    averaged = 2 if period == 2 else 1  # columns that are averaged before power is measured
-    assert power == pytest.approx((wave / 2) ** 2 / 2**averaged, rel=1e-3)
+    power, luma, colour, *of_picture, shown = measures[0, :, 1, 2].tolist()
+    assert power == pytest.approx((fine / 2 / 2) ** 2, rel=1e-3)  # of its mean over two columns, half let through
     assert luma > 0.5  # a grid of two pixels is periodic
     assert colour == 0  # it is grey
-    assert float(measures[0, 6, 1, 2]) == pytest.approx(float(torch.sigmoid(maps[0, 1, 16:32, 32:48]).mean()), rel=1e-4)
+    assert of_picture == [pytest.approx(0, abs=1e-6)] * 3
+    assert shown == pytest.approx(float(torch.sigmoid(maps[0, 1, 16:32, 32:48]).mean()), rel=1e-4)
+
+
+def test_bands_of_the_picture_are_measured() -> None:
+    """One period is as long as the square whose mean is taken away, which is none then."""
+    wave = 10 / 255 * torch.sin(2 * math.pi * (torch.arange(384) + 0.5) / 42)
+    picture = (0.5 + wave).expand(1, 3, 256, 384)
+    measures = small_detector()(picture)[1][0]
+    power, luma, colour = measures[3:6, 1, 2].tolist()
+    assert power == pytest.approx(10**2 / 2, rel=0.1)  # squares of 64 px hold no whole number of periods
+    assert float(measures[3, :, 1:5].mean()) == pytest.approx((10 * math.cos(math.pi / 42)) ** 2 / 2, rel=0.03)
+    assert luma > 0.5
+    assert colour == 0
+    assert float(measures[0].max()) == 0  # the untrained CNN takes nothing out
+    finer = torch.tensor([0.48, 0.52]).repeat(192).expand(1, 3, 256, 384)
+    assert float(small_detector()(finer)[1][0, 3].max()) == pytest.approx(0, abs=1e-6)  # grids are no bands
 
 
 def test_the_larger_of_both_verdicts_counts() -> None:
     model = small_detector()
     measures = torch.rand(1, 7, 2, 2)
     with torch.no_grad():
-        for verdict, logit in ((model.by_cnn, -3.0), (model.by_wide, 20.0)):
+        for verdict, logit in ((model.by_cnn, -3.0), (model.by_bands, 20.0)):
             verdict.weight.zero_()
             verdict.bias.fill_(logit)
     assert model.verdicts(measures).flatten().tolist() == [-3.0, 20.0]
@@ -145,10 +158,10 @@ def test_the_network_that_restores_stays_as_it_is_and_so_do_maps_by_the_verdict(
     maps, measures = model(torch.rand(1, 3, 128, 128))
     model.judge(measures).sum().backward(retain_graph=True)
     taught = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
-    assert taught == {"by_cnn", "by_wide"}
+    assert taught == {"by_cnn", "by_bands"}
     maps.sum().backward()
     taught = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
-    assert {"maps", "laterals", "tell", "wide"} <= taught and "cnn" not in taught
+    assert {"maps", "smooth", "laterals", "tell"} <= taught and "cnn" not in taught
 
 
 def test_tiles_give_the_maps_of_the_whole() -> None:

@@ -69,7 +69,7 @@ def write_model(
 
 
 LOOK_FIELDS = {"channels": [4, 4, 4], "encoder_blocks": [0, 0, 0], "decoder_blocks": [0, 0], "context_blocks": 0}
-DETECTOR_FIELDS = {"cnn": LOOK_FIELDS, "wide": LOOK_FIELDS, "evidence": 4, "window": 2}
+DETECTOR_FIELDS = {"cnn": LOOK_FIELDS, "evidence": 4, "window": 2}
 DISCRIMINATOR_FIELDS = {"channels": (6, 8, 8, 8), "hidden": 6}
 
 

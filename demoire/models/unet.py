@@ -30,7 +30,6 @@ class UNetConfig:
         coring_shift: added to the logits of the gate, above 0 to open it wider for the coring, which takes little.
         doubt: subtracted from the logits of the gate where nothing of what would be taken out is periodic
             (``models.periodicity``), but not for the coring; 0: nobody asks. Like the coring it has no weights.
-        leak: slope below zero of what follows a convolution; at high rates of learning plain rectifiers may die.
     """
 
     channels: tuple[int, ...] = (24, 48, 96, 128)
@@ -41,7 +40,6 @@ class UNetConfig:
     coring_chroma: float = 0.0
     coring_shift: float = 0.0
     doubt: float = 0.0
-    leak: float = 0.0
 
     def __post_init__(self) -> None:
         levels = len(self.channels)
@@ -74,25 +72,23 @@ def as_unet_config(given: "UNetConfig | dict[str, Any]") -> UNetConfig:
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions; the second starts small, since there is no normalisation to tame a deep sum."""
 
-    def __init__(self, channels: int, leak: float = 0.0) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.leak = leak
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         with torch.no_grad():
             self.second.weight.mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.second(_rectified(self.first(x), self.leak))
+        result: Tensor = self.second(F.relu_(self.first(x)))
         return result.add_(x)
 
 
 class ContextBlock(nn.Module):
     """A 7x7 depthwise convolution, then 1x1 ones (after Liu et al., ConvNeXt, CVPR 2022; no normalisation)."""
 
-    def __init__(self, channels: int, leak: float = 0.0) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.leak = leak
         self.spread = nn.Conv2d(channels, channels, CONTEXT_KERNEL, padding=CONTEXT_KERNEL // 2, groups=channels)
         self.widen = nn.Conv2d(channels, 2 * channels, 1)
         self.narrow = nn.Conv2d(2 * channels, channels, 1)
@@ -100,13 +96,12 @@ class ContextBlock(nn.Module):
             self.narrow.weight.mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.narrow(_rectified(self.widen(self.spread(x)), self.leak))
+        result: Tensor = self.narrow(F.relu_(self.widen(self.spread(x))))
         return result.add_(x)
 
 
-def _rectified(x: Tensor, leak: float) -> Tensor:
-    """In place, to save memory."""
-    return F.leaky_relu_(x, leak) if leak else F.relu_(x)
+def _blocks(count: int, channels: int) -> nn.Sequential:
+    return nn.Sequential(*[ResidualBlock(channels) for _ in range(count)])
 
 
 class Up(nn.Module):
@@ -132,18 +127,13 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        channels, leak = config.channels, config.leak
-
-        def blocks(counts: Sequence[int]) -> nn.ModuleList:
-            levels = zip(counts, channels, strict=False)
-            return nn.ModuleList(nn.Sequential(*[ResidualBlock(c, leak) for _ in range(n)]) for n, c in levels)
-
+        channels = config.channels
         self.stem = nn.Conv2d(12, channels[0], 3, padding=1)
-        self.encoders = blocks(config.encoder_blocks)
+        self.encoders = nn.ModuleList(_blocks(n, c) for n, c in zip(config.encoder_blocks, channels, strict=True))
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(channels))
-        self.context = nn.Sequential(*[ContextBlock(channels[-1], leak) for _ in range(config.context_blocks)])
+        self.context = nn.Sequential(*[ContextBlock(channels[-1]) for _ in range(config.context_blocks)])
         self.ups = nn.ModuleList(Up(b, a) for a, b in pairwise(channels))
-        self.decoders = blocks(config.decoder_blocks)
+        self.decoders = nn.ModuleList(_blocks(n, c) for n, c in zip(config.decoder_blocks, channels, strict=False))
         self.gate = nn.Conv2d(channels[-2], 1, 1)
         self.head = nn.Conv2d(channels[0], 12, 3, padding=1)
         for last in (self.gate, self.head):
@@ -202,7 +192,7 @@ class UNet(nn.Module):
             feature = encoder(feature)
             if level < len(self.downs):
                 skips.append(feature)
-                feature = _rectified(self.downs[level](feature), self.config.leak)
+                feature = F.relu_(self.downs[level](feature))
         feature = self.context(feature)
         coarsest = len(self.ups) - 1
         for level in reversed(range(len(self.ups))):

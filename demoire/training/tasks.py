@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from demoire.catalog import load_catalog
-from demoire.detect import CELL
 from demoire.eight_bits import in_eight_bits
 from demoire.loading import load_model
-from demoire.models.detector import AMPLITUDE_UNIT, WIDE, Detector, Findings
+from demoire.models.detector import AMPLITUDE_UNIT, Detector
 from demoire.models.discriminator import Discriminator
 from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
@@ -41,9 +40,6 @@ BANDED = 0.15
 
 MEASURED = 2.0
 """Weight of the loss of amplitudes."""
-
-TAKEN_OUT, OPENED = 5.0, 0.5
-"""Weights of the losses of what the detector's own network takes out, and of its gate."""
 
 QUIET = 0.2
 """Weight of cells without moire in the loss of amplitudes."""
@@ -136,7 +132,7 @@ class Detecting:
     """
 
     side: int = 256
-    loss_name: str = "cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude and of wide bands"
+    loss_name: str = "cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude"
     figure: str = "mask IoU"
     labels: bool = True
     restores: bool = False
@@ -147,14 +143,10 @@ class Detecting:
         calibrate(model, store, simulator)
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
-        """Cross entropy of mask and verdict, Dice of the mask, and the difference of the amplitudes' logarithms.
-
-        Beside these what the network for wide bands takes out, at half of the size.
-        """
+        """Cross entropy of mask and verdict, Dice of the mask, and the difference of the amplitudes' logarithms."""
         assert isinstance(model, Detector)
-        image, without, amplitude, banded = self._varied(moire, clean)
-        found = model.look(image)
-        maps = found.maps
+        image, amplitude, banded = self._varied(moire, clean)
+        maps, measures = model(image)
         logits, mask = maps[:, 1:], visible(amplitude).float()
         masking = F.binary_cross_entropy_with_logits(logits, mask) + dice_loss(logits, mask)
         steps = 255 / AMPLITUDE_UNIT
@@ -162,11 +154,11 @@ class Detecting:
         # Were all cells to count alike, none would be a good guess everywhere.
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
-        verdict = self._verdict_loss(model, found.measures, mask, plain(amplitude).float(), banded)
-        return masking + MEASURED * measuring + verdict + self._taking_loss(found, image, without)
+        verdict = self._verdict_loss(model, measures, mask, plain(amplitude).float(), banded)
+        return masking + MEASURED * measuring + verdict
 
-    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, Tensor, slice]:
-        """What is shown, the same without moire, the amplitude of that, and which pictures have added bands."""
+    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, slice]:
+        """What is shown, the amplitude of its moire, and which of it are added bands."""
         rng = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
         quarter = len(moire) // 4
         # The second quarter makes room for the targets of the last.
@@ -176,20 +168,7 @@ class Detecting:
         alone, banded = targets[len(targets) - quarter :], in_eight_bits(add_bands(bare, rng))
         known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
         amplitude = torch.cat([known, amplitude_label(captures, targets)])
-        without = torch.cat([alone, bare, targets])
-        return torch.cat([alone, banded, captures]), without, amplitude, slice(quarter, 2 * quarter)
-
-    @staticmethod
-    def _taking_loss(found: Findings, image: Tensor, without: Tensor) -> Tensor:
-        """Of the network for wide bands: squares of small errors and the size of large ones, and the gate's own loss.
-
-        With the size alone nothing is learnt: where there is no moire, in most places, it holds what is taken at zero.
-        """
-        halves = F.avg_pool2d(image, WIDE), F.avg_pool2d(without, WIDE)
-        missed = (halves[0] + found.added - halves[1]) * (255 / AMPLITUDE_UNIT)
-        coarse = F.avg_pool2d(missed, CELL)
-        taking = sum(F.smooth_l1_loss(errors, torch.zeros_like(errors)) for errors in (missed, coarse))
-        return TAKEN_OUT * taking + OPENED * gate_loss(found.gate, *halves)
+        return torch.cat([alone, banded, captures]), amplitude, slice(quarter, 2 * quarter)
 
     @staticmethod
     def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor, banded: slice) -> Tensor:
