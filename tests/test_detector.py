@@ -25,7 +25,7 @@ from demoire.stop import Stop
 from demoire.tiling import predict_image
 from demoire.training.calibration import scale_and_shift
 from demoire.training.export import measure_halo, visibility
-from demoire.training.labels import PEAK, add_bands, amplitude_label, look_closer, visible
+from demoire.training.labels import PEAK, add_bands, amplitude_label, look_closer, texture_some, visible
 from demoire.training.tasks import Detecting
 from tests.tiny import DETECTOR_FIELDS as SMALL
 from tests.tiny import LOOK_FIELDS, write_detector
@@ -83,6 +83,18 @@ def test_windows_are_cut_or_sampled_sparsely_and_alike_from_both_of_a_pair() -> 
     assert not torch.equal(down, across)
 
 
+def test_some_targets_become_textures() -> None:
+    clean = torch.rand(40, 3, 64, 64)
+    mixed, again = (texture_some(clean, torch.Generator().manual_seed(4)) for _ in range(2))
+    assert torch.equal(mixed, again)
+    kept = [torch.equal(a, b) for a, b in zip(mixed, clean, strict=True)]
+    assert 10 <= sum(kept) <= 30
+    assert mixed.min() >= 0 and mixed.max() <= 1
+    textures = mixed[~torch.tensor(kept)]
+    assert all(len(torch.unique(a)) > 1 for a in textures)
+    assert not torch.equal(textures[0], textures[1])
+
+
 def test_crops_that_are_no_larger_stay_as_they_are() -> None:
     images = torch.rand(2, 3, 48, 48)
     assert look_closer(images, images, 48, torch.Generator())[0] is images
@@ -94,7 +106,7 @@ def test_shapes_and_windows(size: tuple[int, int]) -> None:
     maps, measures = model(torch.rand(2, 3, *size))
     assert maps.shape == (2, 2, size[0] // 4, size[1] // 4)
     assert (maps[:, 0] >= 0).all()
-    assert measures.shape == (2, 7, size[0] // 64, size[1] // 64)
+    assert measures.shape == (2, 6, size[0] // 64, size[1] // 64)
     assert (measures >= 0).all()
     rows, columns = (side // 64 - 1 for side in size)
     assert model.judge(measures).shape == (2, rows, columns)
@@ -122,34 +134,41 @@ def test_what_is_to_be_taken_out_is_measured() -> None:
     assert power == pytest.approx((fine / 2 / 2) ** 2, rel=1e-3)  # of its mean over two columns, half let through
     assert luma > 0.5  # a grid of two pixels is periodic
     assert colour == 0  # it is grey
-    assert of_picture == [pytest.approx(0, abs=1e-6)] * 3
+    assert of_picture == [0, 0]
     assert shown == pytest.approx(float(torch.sigmoid(maps[0, 1, 16:32, 32:48]).mean()), rel=1e-4)
 
 
 def test_bands_of_the_picture_are_measured() -> None:
-    """One period is as long as the square whose mean is taken away, which is none then."""
-    wave = 10 / 255 * torch.sin(2 * math.pi * (torch.arange(384) + 0.5) / 42)
-    picture = (0.5 + wave).expand(1, 3, 256, 384)
-    measures = small_detector()(picture)[1][0]
-    power, luma, colour = measures[3:6, 1, 2].tolist()
-    assert power == pytest.approx(10**2 / 2, rel=0.1)  # squares of 64 px hold no whole number of periods
-    assert float(measures[3, :, 1:5].mean()) == pytest.approx((10 * math.cos(math.pi / 42)) ** 2 / 2, rel=0.03)
-    assert luma > 0.5
-    assert colour == 0
-    assert float(measures[0].max()) == 0  # the untrained CNN takes nothing out
-    finer = torch.tensor([0.48, 0.52]).repeat(192).expand(1, 3, 256, 384)
-    assert float(small_detector()(finer)[1][0, 3].max()) == pytest.approx(0, abs=1e-6)  # grids are no bands
-
-
-def test_the_larger_of_both_verdicts_counts() -> None:
     model = small_detector()
-    measures = torch.rand(1, 7, 2, 2)
+    told: list[Tensor] = []
+    model.tell.register_forward_hook(lambda _, inputs, __: told.append(inputs[0][0]))
+    # One period is as long as the square whose mean is taken away, which is none then.
+    wave = 10 / 255 * torch.sin(2 * math.pi * (torch.arange(384) + 0.5) / 42)
+    finer = torch.tensor([0.48, 0.52]).repeat(192)  # grids are no bands
+    measures = [model(row.expand(1, 3, 256, 384))[1][0] for row in (0.5 + wave, finer)]
+    assert [float(m[:3].max()) for m in measures] == [0, 0]  # the untrained CNN takes nothing out
+    assert float(measures[0][3, 1, 2]) > 0.5 and float(measures[0][4].max()) == 0  # periodic, and grey
+    far, detail = ((row.exp() ** 2 - 0.01)[:, 20:-20] for row in (told[0][4], told[1][2]))
+    assert float(far.mean()) == pytest.approx((10 * math.cos(math.pi / 42)) ** 2 / 2, rel=0.02)
+    assert float(told[1][4].exp().square().max()) - 0.01 < 1e-4
+    assert float(detail.mean()) == pytest.approx((0.02 * 255) ** 2, rel=1e-3)
+
+
+def test_either_of_both_verdicts_is_enough() -> None:
+    """Strong and periodic, or periodic where moire shows: logarithms of a product, and the odds of one."""
+    model = small_detector()
     with torch.no_grad():
-        for verdict, logit in ((model.by_cnn, -3.0), (model.by_bands, 20.0)):
-            verdict.weight.zero_()
-            verdict.bias.fill_(logit)
-    assert model.verdicts(measures).flatten().tolist() == [-3.0, 20.0]
-    assert float(model.judge(measures).detach()) == pytest.approx(20, abs=1e-3)
+        for verdict in (model.by_cnn, model.by_bands):
+            verdict.weight.fill_(1)
+            verdict.bias.zero_()
+    measures = torch.tensor([4.0, 0.5, 0.2, 0.1, 0.6, 0.5])[None, :, None, None].expand(1, 6, 2, 2)
+    strength = math.log(4.01 * 0.503 * 0.203) / 2
+    odds = math.log(0.3 / 0.7)
+    assert model.verdicts(measures).flatten().tolist() == pytest.approx([strength, odds], abs=1e-5)
+    either = math.log(math.exp(strength) + math.exp(odds))
+    assert float(model.judge(measures).detach()) == pytest.approx(either, abs=1e-5)
+    nothing = model.verdicts(torch.zeros(1, 6, 2, 2))
+    assert torch.isfinite(nothing).all()
 
 
 def test_the_network_that_restores_stays_as_it_is_and_so_do_maps_by_the_verdict() -> None:

@@ -30,8 +30,6 @@ _LEAST_POWER, _LEAST_SHARE = 0.01, 0.003
 """In (1/255)^2, and of a periodic share: what is added before logarithms are taken."""
 _SQUARE = 2 * periodicity.STEP
 """Side in pixels of the squares that measures are given for."""
-_MEASURES = 3
-"""Power, and the periodic shares of luma and colour; of what the CNN takes out, and of the picture's own bands."""
 _TOLD = 9
 """Measures that the maps are told."""
 _STRONGEST = 256 / AMPLITUDE_UNIT
@@ -44,12 +42,12 @@ class DetectorConfig:
     Attributes:
         cnn: the restoring network that looks for what is to be taken out.
         evidence: width that the features of all levels from 1/4 of the size on are brought to for the maps.
-        window: side of the windows that are judged, in squares of 64 px; they overlap by half.
+        window: side of the windows that are judged, in squares of 64 px; one begins every ``window // 2`` squares.
     """
 
     cnn: UNetConfig = field(default=UNetConfig(encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)))
     evidence: int = 32
-    window: int = 2
+    window: int = 3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cnn", as_unet_config(self.cnn))
@@ -66,8 +64,9 @@ class Detector(nn.Module):
     leaves: of those strength and periodicity are measured in the picture at half of its size. The features of all
     levels are added up for the maps (after Lin et al., Feature Pyramid Networks, CVPR 2017), and what was measured at
     each place. The verdict is given window by window, since moire that covers a corner of a large photo would drown in
-    an average over all of it; and by few measures in one fully connected layer each, for what the CNN takes out and for
-    bands, since more of any of these learn what holds for simulated captures only.
+    an average over all of it; and by two figures, each in a fully connected layer of its own, since more of them learn
+    what holds for simulated captures only: strength and periodicity of what the CNN takes out, and how much of the
+    window shows bands that are periodic themselves.
     """
 
     calibration: Tensor
@@ -82,8 +81,9 @@ class Detector(nn.Module):
         self.tell = nn.Conv2d(_TOLD, evidence, 1)
         self.smooth = nn.Conv2d(evidence, evidence, 3, padding=1)
         self.maps = nn.Conv2d(evidence, 2, 3, padding=1)
-        # Beside the measures, how much of the place shows moire.
-        self.by_cnn, self.by_bands = nn.Linear(_MEASURES + 1, 1), nn.Linear(_MEASURES + 1, 1)
+        self.by_cnn, self.by_bands = nn.Linear(1, 1), nn.Linear(1, 1)
+        for verdict in (self.by_cnn, self.by_bands):
+            nn.init.ones_(verdict.weight)
         # Scale and shift of the verdict's logit, set at export so that probabilities are calibrated.
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
 
@@ -112,8 +112,8 @@ class Detector(nn.Module):
 
         Returns:
             maps (N, 2, H/4, W/4): amplitude of the moire in units of ``AMPLITUDE_UNIT``/255, at least 0, and the logit
-            that it is visible; and measures (N, 7, H/64, W/64), by which ``judge`` decides: of what is to be taken out
-            and of the picture's own bands the power, in (1/255)^2, and the periodic shares of luma and colour; and how
+            that it is visible; and measures (N, 6, H/64, W/64), by which ``judge`` decides: of what is to be taken out
+            the power, in (1/255)^2, and the periodic shares of luma and colour; both of the picture itself; and how
             much of the place shows moire.
         """
         features: list[Tensor] = []
@@ -129,7 +129,7 @@ class Detector(nn.Module):
         maps = self.maps(_activated(self.smooth(_activated(evidence + self.tell(told))))).float()
         amplitude, logit = maps[:, :1].clamp(max=math.log(_STRONGEST)).exp(), maps[:, 1:]
         # The verdict does not teach what is visible.
-        measures = [fine, *shares, bands, *periodic, torch.sigmoid(logit.detach())]
+        measures = [fine, *shares, *periodic, torch.sigmoid(logit.detach())]
         return torch.cat([amplitude, logit], 1), torch.cat([_on_squares(m, x, _SQUARE) for m in measures], 1)
 
     @staticmethod
@@ -143,17 +143,16 @@ class Detector(nn.Module):
 
     def judge(self, measures: Tensor) -> Tensor:
         """The calibrated logit that there is moire, for every window of ``forward``'s measures: (N, rows, columns)."""
+        # Either of them is enough.
         return torch.logsumexp(self.verdicts(measures), 1) * self.calibration[0] + self.calibration[1]
 
     def verdicts(self, measures: Tensor) -> Tensor:
-        """What the CNN's measures and those of bands say of every window, not calibrated: (N, 2, rows, columns)."""
-        pooled = self.windows(measures)
-        logits = []
-        for number, verdict in enumerate((self.by_cnn, self.by_bands)):
-            own = pooled[:, number * _MEASURES : (number + 1) * _MEASURES]
-            inputs = [_logarithm(own[:, :1], _LEAST_POWER), _logarithm(own[:, 1:], _LEAST_SHARE), pooled[:, -1:]]
-            logits.append(verdict(torch.cat(inputs, 1).permute(0, 2, 3, 1))[..., 0])
-        return torch.stack(logits, 1)
+        """What is said of every window by what the CNN takes out, and by bands: (N, 2, rows, columns)."""
+        pooled = self.windows(measures).permute(0, 2, 3, 1)
+        power, taken, own, shown = pooled[..., :1], pooled[..., 1:3], pooled[..., 3:5], pooled[..., 5:]
+        strength = _logarithm(power, _LEAST_POWER) + _logarithm(taken, _LEAST_SHARE).sum(-1, keepdim=True)
+        bands = torch.logit(shown * own.amax(-1, keepdim=True), _LEAST_SHARE)
+        return torch.cat([self.by_cnn(strength), self.by_bands(bands)], -1).permute(0, 3, 1, 2)
 
     def windows(self, measures: Tensor) -> Tensor:
         """The mean over each window of maps (N, C, H/64, W/64): (N, C, rows, columns)."""

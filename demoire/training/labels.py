@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from demoire.detect import CELL
 from demoire.simulate.capture import VISIBLE, local_rms
+from demoire.training.textures import draw_texture
 
 NOISY = VISIBLE
 """Local RMS below which the difference of a capture and the same without moire counts as noise and JPEG: the mask then
@@ -17,6 +19,8 @@ PEAK = 1.1 * math.sqrt(2)
 """Of a sine, over its RMS as it is measured: the band that is looked at passes .82 to .96 of periods of 10 to 40 px."""
 SPARSE_SHARE = 0.5
 """Of the pairs that ``look_closer`` sees."""
+TEXTURED_SHARE = 0.5
+"""Of the pictures that ``texture_some`` sees."""
 FLAT_SHARE = 0.3
 """Of the pictures that ``flatten_some`` sees."""
 
@@ -73,6 +77,18 @@ def flatten_some(clean: Tensor, generator: torch.Generator) -> Tensor:
     """Some of pictures (N, C, H, W) become flat ground of their mean colour: there nothing but bands can be seen."""
     flat = torch.rand(len(clean), 1, 1, 1, generator=generator).to(clean.device) < FLAT_SHARE
     return torch.where(flat, clean.mean((2, 3), keepdim=True), clean)
+
+
+def texture_some(clean: Tensor, generator: torch.Generator) -> Tensor:
+    """Some of pictures (N, C, H, W) become textures: of a whole batch of captures few pictures have such."""
+    pictures = []
+    for picture in clean:
+        if float(torch.rand((), generator=generator)) < TEXTURED_SHARE:
+            rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+            texture = torch.from_numpy(draw_texture(rng, picture.shape[-2], picture.shape[-1])).to(picture)
+            picture = texture.permute(2, 0, 1) / 255
+        pictures.append(picture)
+    return torch.stack(pictures)
 
 
 def add_bands(clean: Tensor, generator: torch.Generator) -> Tensor:

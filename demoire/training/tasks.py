@@ -22,7 +22,16 @@ from demoire.training.adversarial import GAMES
 from demoire.training.calibration import POSITIVE_SHARE, calibrate, calibrate_discriminator
 from demoire.training.content import ContentStore
 from demoire.training.fakes import disguise, mean_of_pictures, vary, with_moire
-from demoire.training.labels import add_bands, amplitude_label, flatten_some, from_rms, look_closer, plain, visible
+from demoire.training.labels import (
+    add_bands,
+    amplitude_label,
+    flatten_some,
+    from_rms,
+    look_closer,
+    plain,
+    texture_some,
+    visible,
+)
 from demoire.training.losses import LOSSES, dice_loss, gate_loss, weighted_mean
 
 GENERATORS = ("cnn", "gan")
@@ -34,9 +43,6 @@ NONE = 0.001
 
 LEAST_ERROR = 1e-12
 """Where no picture of a set has any moire, the error before is none; the figure stays finite."""
-
-BANDED = 0.15
-"""Weight of added bands in the loss of the verdict."""
 
 MEASURED = 2.0
 """Weight of the loss of amplitudes."""
@@ -125,7 +131,8 @@ class Detecting:
     """Where there is moire, how strong, and whether at all.
 
     Half of each batch are captures, a quarter the targets of the same, which have none: content does not tell them
-    apart. Another quarter are targets with bands of known strength.
+    apart; some of these become textures that could be taken for moire. Another quarter are targets with bands of known
+    strength.
 
     Attributes:
         side: of the windows of larger crops that are looked at, see ``look_closer``.
@@ -145,7 +152,7 @@ class Detecting:
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
         """Cross entropy of mask and verdict, Dice of the mask, and the difference of the amplitudes' logarithms."""
         assert isinstance(model, Detector)
-        image, amplitude, banded = self._varied(moire, clean)
+        image, amplitude = self._varied(moire, clean)
         maps, measures = model(image)
         logits, mask = maps[:, 1:], visible(amplitude).float()
         masking = F.binary_cross_entropy_with_logits(logits, mask) + dice_loss(logits, mask)
@@ -154,30 +161,28 @@ class Detecting:
         # Were all cells to count alike, none would be a good guess everywhere.
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
-        verdict = self._verdict_loss(model, measures, mask, plain(amplitude).float(), banded)
+        verdict = self._verdict_loss(model, measures, mask, plain(amplitude).float())
         return masking + MEASURED * measuring + verdict
 
-    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, slice]:
-        """What is shown, the amplitude of its moire, and which of it are added bands."""
+    def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """What is shown, and the amplitude of its moire."""
         rng = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
         quarter = len(moire) // 4
         # The second quarter makes room for the targets of the last.
         moire, clean = (torch.cat([part[:quarter], part[2 * quarter :]]) for part in (moire, clean))
         moire, clean = look_closer(moire, clean, self.side, rng)
         bare, captures, targets = flatten_some(clean[:quarter], rng), moire[quarter:], clean[quarter:]
-        alone, banded = targets[len(targets) - quarter :], in_eight_bits(add_bands(bare, rng))
+        alone, banded = texture_some(targets[len(targets) - quarter :], rng), in_eight_bits(add_bands(bare, rng))
         known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
         amplitude = torch.cat([known, amplitude_label(captures, targets)])
-        return torch.cat([alone, banded, captures]), amplitude, slice(quarter, 2 * quarter)
+        return torch.cat([alone, banded, captures]), amplitude
 
     @staticmethod
-    def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor, banded: slice) -> Tensor:
+    def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor) -> Tensor:
         logits = model.judge(measures)
         coarse = F.adaptive_avg_pool2d(torch.cat([mask, strong], 1), (measures.shape[-2], measures.shape[-1]))
         shown, positive = model.windows(coarse)[:, 0], model.windows(coarse)[:, 1] > POSITIVE_SHARE
         weight = (positive | (shown < NONE)).float()
-        # The plainest bands, of which there are many, would teach that nothing has to be periodic.
-        weight[banded] *= BANDED
         each = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="none")
         return weighted_mean(each, weight)
 
