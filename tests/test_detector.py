@@ -23,7 +23,7 @@ from demoire.picture import Picture
 from demoire.simulate.capture import VISIBLE
 from demoire.stop import Stop
 from demoire.tiling import predict_image
-from demoire.training.calibration import scale_and_shift
+from demoire.training.calibration import fit_verdicts, scale_and_shift
 from demoire.training.export import measure_halo, visibility
 from demoire.training.labels import PEAK, add_bands, amplitude_label, look_closer, texture_some, visible
 from demoire.training.tasks import Detecting
@@ -171,16 +171,12 @@ def test_either_of_both_verdicts_is_enough() -> None:
     assert torch.isfinite(nothing).all()
 
 
-def test_the_network_that_restores_stays_as_it_is_and_so_do_maps_by_the_verdict() -> None:
+def test_maps_are_trained_and_the_network_that_restores_stays_as_it_is() -> None:
     model = build_model("detector", **SMALL)
     assert isinstance(model, Detector)
-    maps, measures = model(torch.rand(1, 3, 128, 128))
-    model.judge(measures).sum().backward(retain_graph=True)
+    model(torch.rand(1, 3, 128, 128))[0].sum().backward()
     taught = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
-    assert taught == {"by_cnn", "by_bands"}
-    maps.sum().backward()
-    taught = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
-    assert {"maps", "smooth", "laterals", "tell"} <= taught and "cnn" not in taught
+    assert taught == {"maps", "smooth", "laterals", "tell"}
 
 
 def test_tiles_give_the_maps_of_the_whole() -> None:
@@ -281,6 +277,26 @@ def test_calibration_finds_the_scale_of_known_probabilities() -> None:
     scale, shift = scale_and_shift((truth[:, None] - 0.7) / 3, positive)
     assert scale == pytest.approx(3, rel=0.1)
     assert shift == pytest.approx(0.7, abs=0.15)
+
+
+def test_verdicts_are_fitted_to_the_highest_window() -> None:
+    generator = torch.Generator().manual_seed(0)
+    model, truth = small_detector(), small_detector()
+    with torch.no_grad():
+        for verdict, (weight, bias) in ((truth.by_cnn, (3.0, 4.0)), (truth.by_bands, (2.0, -1.0))):
+            verdict.weight.fill_(weight)
+            verdict.bias.fill_(bias)
+        measures = torch.rand(1500, 6, 3, 3, generator=generator) ** 3
+        measures[:, 0] *= 2
+        expected = torch.sigmoid(truth.judge(measures).amax((1, 2)))
+        positive = torch.rand(1500, generator=generator) < expected
+    fit_verdicts(model, measures, positive)
+    logits = model.judge(measures).amax((1, 2))
+    # As if both classes were equally frequent.
+    found = torch.sigmoid(logits + torch.logit(positive.float().mean()))
+    assert 0.2 < float(positive.float().mean()) < 0.8
+    assert float((found - expected).abs().mean()) < 0.03
+    assert not any(p.requires_grad for p in model.parameters())
 
 
 def test_calibration_finds_different_scales_on_both_sides_of_zero() -> None:

@@ -108,13 +108,14 @@ def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Sample
         with torch.inference_mode():
             module.cnn.head.weight.normal_(0, 0.1)  # fresh weights take nothing out
             module.maps.bias[1] -= module(padded(moire, 128))[0][0, 1].quantile(0.7)
+            module.by_bands.bias.fill_(-30)  # then the other verdict decides
             features, others = (module(padded(pixels, 128))[1] for pixels in (moire, clean))
             high, low = (float(module.judge(found).max()) for found in (features, others))
         if high > low + 0.05:
-            state = module.state_dict()
             scale = 6 / (high - low)
-            state["calibration"] = torch.tensor([scale, -scale * (low + high) / 2])
-            module.load_state_dict(state)
+            with torch.no_grad():
+                module.by_cnn.weight.fill_(scale)
+                module.by_cnn.bias.fill_(-scale * (low + high) / 2)
             break
     fields = DETECTOR_FIELDS
     write_model(weights, "detector", module.state_dict(), asdict(module.needs), "detector", "detector", fields)

@@ -69,8 +69,6 @@ class Detector(nn.Module):
     window shows bands that are periodic themselves.
     """
 
-    calibration: Tensor
-
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
         self.config = config
@@ -82,10 +80,11 @@ class Detector(nn.Module):
         self.smooth = nn.Conv2d(evidence, evidence, 3, padding=1)
         self.maps = nn.Conv2d(evidence, 2, 3, padding=1)
         self.by_cnn, self.by_bands = nn.Linear(1, 1), nn.Linear(1, 1)
+        # Four numbers, fitted at export so that probabilities are calibrated.
         for verdict in (self.by_cnn, self.by_bands):
             nn.init.ones_(verdict.weight)
-        # Scale and shift of the verdict's logit, set at export so that probabilities are calibrated.
-        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
+            nn.init.zeros_(verdict.bias)
+            verdict.requires_grad_(False)
 
     def begin_with(self, trained: Mapping[str, Tensor]) -> None:
         """Takes the weights of a ``Detector``, or for its CNN those of a ``UNet`` of the same widths.
@@ -128,8 +127,7 @@ class Detector(nn.Module):
             evidence = F.interpolate(evidence, scale_factor=2, mode="nearest") + lateral(feature)
         maps = self.maps(_activated(self.smooth(_activated(evidence + self.tell(told))))).float()
         amplitude, logit = maps[:, :1].clamp(max=math.log(_STRONGEST)).exp(), maps[:, 1:]
-        # The verdict does not teach what is visible.
-        measures = [fine, *shares, *periodic, torch.sigmoid(logit.detach())]
+        measures = [fine, *shares, *periodic, torch.sigmoid(logit)]
         return torch.cat([amplitude, logit], 1), torch.cat([_on_squares(m, x, _SQUARE) for m in measures], 1)
 
     @staticmethod
@@ -142,9 +140,9 @@ class Detector(nn.Module):
         return torch.cat([amplitudes, _logarithm(torch.cat(spread, 1), _LEAST_SHARE)], 1)
 
     def judge(self, measures: Tensor) -> Tensor:
-        """The calibrated logit that there is moire, for every window of ``forward``'s measures: (N, rows, columns)."""
+        """The logit that there is moire, for every window of ``forward``'s measures: (N, rows, columns)."""
         # Either of them is enough.
-        return torch.logsumexp(self.verdicts(measures), 1) * self.calibration[0] + self.calibration[1]
+        return torch.logsumexp(self.verdicts(measures), 1)
 
     def verdicts(self, measures: Tensor) -> Tensor:
         """What is said of every window by what the CNN takes out, and by bands: (N, 2, rows, columns)."""

@@ -1,6 +1,6 @@
 """Makes logits of detector and discriminator probabilities, on held-out captures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from demoire.models.detector import Detector
 from demoire.models.discriminator import Discriminator, sides
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.content import ContentStore
-from demoire.training.labels import from_rms, plain, visible
+from demoire.training.labels import add_bands, amplitude_label, flatten_some, from_rms, plain, visible
 from demoire.training.losses import OWN_TARGET
 from demoire.training.pool import VALIDATION_SEED, render_batch
 from demoire.training.textures import draw_texture
@@ -34,46 +34,86 @@ def scale_and_shift(logits: Tensor, positive: Tensor) -> list[float]:
     Returns:
         K scales, and the shift.
     """
-    counts = positive.sum().double(), (~positive).sum().double()
-    target = torch.where(positive, (counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2))
-    weight = torch.where(positive, 0.5 / counts[0], 0.5 / counts[1])
+    target, weight = _targets(positive, torch.float64)
     found = torch.tensor([1.0] * logits.shape[1] + [0.0], dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([found], max_iter=200, line_search_fn="strong_wolfe")
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
+    def loss() -> Tensor:
         scaled = logits.double() @ found[:-1] + found[-1]
-        loss = F.binary_cross_entropy_with_logits(scaled, target, weight, reduction="sum")
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
+        return F.binary_cross_entropy_with_logits(scaled, target, weight, reduction="sum")
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    _minimise(loss, [found])
     values: list[float] = found.detach().tolist()
     return values
 
 
+def _targets(positive: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """What to come near to for each, and how much each counts: both classes alike."""
+    counts = positive.sum().to(dtype), (~positive).sum().to(dtype)
+    target = torch.where(positive, (counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2))
+    return target, torch.where(positive, 0.5 / counts[0], 0.5 / counts[1])
+
+
+def _minimise(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
+    optimizer = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+
+
 @torch.no_grad()
-def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, captures: int = 120) -> None:
-    """Sets ``model.calibration`` by captures of the store's pictures, as many of these pictures, and textures."""
-    model.calibration.copy_(torch.tensor([1.0, 0.0]))
-    logits, positive = [], []
+def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, captures: int = 160) -> None:
+    """Fits the model's verdicts to captures of the store's pictures, the pictures themselves, bands and textures.
+
+    A picture counts by its highest window, as it does later; the two layers' four numbers make a probability at once.
+    """
+    measures, positive = [], []
 
     def add(image: Tensor, label: bool) -> None:
-        logits.append(model.judge(model(image)[1]).max()[None])
+        measures.append(model(image)[1])
         positive.append(label)
+
+    def add_where_plain(image: Tensor, amplitude: Tensor) -> None:
+        share = float(plain(amplitude).float().mean())
+        if share > POSITIVE_SHARE or not visible(amplitude).any():
+            add(image, share > 0)
 
     for number in range(captures):
         seed = (VALIDATION_SEED, 2, number)
         capture = render_batch(store, simulator, seed, 1, SIDE, torch.device("cpu"), labels=True)
-        amplitude = from_rms(capture.amplitude)
-        positive_share = float(plain(amplitude).float().mean())
-        if positive_share > POSITIVE_SHARE or not visible(amplitude).any():
-            add(capture.moire, positive_share > 0)
-        rng = np.random.default_rng((*seed, 1))
-        add(_tensor(store.crop(rng, SIDE, SIDE)), False)
+        add_where_plain(capture.moire, from_rms(capture.amplitude))
+        rng, generator = np.random.default_rng((*seed, 1)), torch.Generator().manual_seed(number)
+        crop = _tensor(store.crop(rng, SIDE, SIDE))
+        add(crop, False)
         if number % 2:
             add(_tensor(draw_texture(rng, SIDE, SIDE)), False)
-    _set_calibration(model, logits, positive)
+        else:
+            bare = flatten_some(crop, generator)
+            banded = in_eight_bits(add_bands(bare, generator))
+            add_where_plain(banded, amplitude_label(banded, bare, least=0.0))
+    fit_verdicts(model, torch.cat(measures), torch.tensor(positive))
+
+
+@torch.enable_grad()
+def fit_verdicts(model: Detector, measures: Tensor, positive: Tensor) -> None:
+    """Sets the layers of the model's verdicts so that pictures' highest windows give probabilities.
+
+    Args:
+        measures, positive: (N, 6, h, w), as the model gives them, and (N,) bool; both classes must occur.
+    """
+    layers = nn.ModuleList([model.by_cnn, model.by_bands]).requires_grad_(True)
+    target, weight = _targets(positive, torch.float32)
+
+    def loss() -> Tensor:
+        highest = model.judge(measures).amax((1, 2))
+        return F.binary_cross_entropy_with_logits(highest, target, weight, reduction="sum")
+
+    _minimise(loss, list(layers.parameters()))
+    layers.requires_grad_(False)
 
 
 @torch.no_grad()
@@ -101,10 +141,6 @@ def calibrate_discriminator(
             patches = model(in_eight_bits(candidate), pair.moire)
             logits.append(torch.stack([side.mean() for side in sides(patches)]))
             positive.append(label)
-    _set_calibration(model, logits, positive)
-
-
-def _set_calibration(model: Detector | Discriminator, logits: list[Tensor], positive: list[bool]) -> None:
     with torch.enable_grad():
         found = scale_and_shift(torch.stack(logits), torch.tensor(positive))
     model.calibration.copy_(torch.tensor(found))

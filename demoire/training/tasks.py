@@ -19,7 +19,7 @@ from demoire.models.unet import UNet
 from demoire.simulate.capture import Captures
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.adversarial import GAMES
-from demoire.training.calibration import POSITIVE_SHARE, calibrate, calibrate_discriminator
+from demoire.training.calibration import calibrate, calibrate_discriminator
 from demoire.training.content import ContentStore
 from demoire.training.fakes import disguise, mean_of_pictures, vary, with_moire
 from demoire.training.labels import (
@@ -28,18 +28,13 @@ from demoire.training.labels import (
     flatten_some,
     from_rms,
     look_closer,
-    plain,
     texture_some,
     visible,
 )
-from demoire.training.losses import LOSSES, dice_loss, gate_loss, weighted_mean
+from demoire.training.losses import LOSSES, dice_loss, gate_loss
 
 GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is trained and calibrated against."""
-
-NONE = 0.001
-"""Share of a window below which moire may be visible for a negative of the verdict. Plain on more than calibration's
-``POSITIVE_SHARE`` makes a positive; in between either answer will do."""
 
 LEAST_ERROR = 1e-12
 """Where no picture of a set has any moire, the error before is none; the figure stays finite."""
@@ -128,7 +123,7 @@ class Restoring:
 
 @dataclass(frozen=True)
 class Detecting:
-    """Where there is moire, how strong, and whether at all.
+    """Where there is moire, and how strong; whether at all is fitted at the end.
 
     Half of each batch are captures, a quarter the targets of the same, which have none: content does not tell them
     apart; some of these become textures that could be taken for moire. Another quarter are targets with bands of known
@@ -139,21 +134,21 @@ class Detecting:
     """
 
     side: int = 256
-    loss_name: str = "cross entropy of mask and verdict, Dice of the mask, L1 of log amplitude"
+    loss_name: str = "cross entropy and Dice of the mask, L1 of log amplitude"
     figure: str = "mask IoU"
     labels: bool = True
     restores: bool = False
 
     def finish(self, model: nn.Module, store: ContentStore, simulator: SimulatorConfig) -> None:
-        """Calibrates the verdict."""
+        """Fits the verdict."""
         assert isinstance(model, Detector)
         calibrate(model, store, simulator)
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
-        """Cross entropy of mask and verdict, Dice of the mask, and the difference of the amplitudes' logarithms."""
+        """Cross entropy and Dice of the mask, and the difference of the amplitudes' logarithms."""
         assert isinstance(model, Detector)
         image, amplitude = self._varied(moire, clean)
-        maps, measures = model(image)
+        maps = model(image)[0]
         logits, mask = maps[:, 1:], visible(amplitude).float()
         masking = F.binary_cross_entropy_with_logits(logits, mask) + dice_loss(logits, mask)
         steps = 255 / AMPLITUDE_UNIT
@@ -161,8 +156,7 @@ class Detecting:
         # Were all cells to count alike, none would be a good guess everywhere.
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
-        verdict = self._verdict_loss(model, measures, mask, plain(amplitude).float())
-        return masking + MEASURED * measuring + verdict
+        return masking + MEASURED * measuring
 
     def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         """What is shown, and the amplitude of its moire."""
@@ -176,15 +170,6 @@ class Detecting:
         known = amplitude_label(torch.cat([alone, banded]), torch.cat([alone, bare]), least=0.0)
         amplitude = torch.cat([known, amplitude_label(captures, targets)])
         return torch.cat([alone, banded, captures]), amplitude
-
-    @staticmethod
-    def _verdict_loss(model: Detector, measures: Tensor, mask: Tensor, strong: Tensor) -> Tensor:
-        logits = model.judge(measures)
-        coarse = F.adaptive_avg_pool2d(torch.cat([mask, strong], 1), (measures.shape[-2], measures.shape[-1]))
-        shown, positive = model.windows(coarse)[:, 0], model.windows(coarse)[:, 1] > POSITIVE_SHARE
-        weight = (positive | (shown < NONE)).float()
-        each = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="none")
-        return weighted_mean(each, weight)
 
     @torch.no_grad()
     def score(self, model: nn.Module, captures: Sequence[Captures]) -> float:
