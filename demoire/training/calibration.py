@@ -12,7 +12,7 @@ from demoire.models.detector import Detector
 from demoire.models.discriminator import Discriminator, sides
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.content import ContentStore
-from demoire.training.labels import add_bands, amplitude_label, flatten_some, from_rms, plain, visible
+from demoire.training.labels import from_rms, plain, visible
 from demoire.training.losses import OWN_TARGET
 from demoire.training.pool import VALIDATION_SEED, render_batch
 from demoire.training.textures import draw_texture
@@ -67,9 +67,9 @@ def _minimise(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
 
 @torch.no_grad()
 def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, captures: int = 160) -> None:
-    """Fits the model's verdicts to captures of the store's pictures, the pictures themselves, bands and textures.
+    """Fits the model's verdicts to captures of the store's pictures, the pictures themselves, and textures.
 
-    A picture counts by its highest window, as it does later; the two layers' four numbers make a probability at once.
+    Not to added bands: those over busy pictures would have it take any faint sign of bands for moire. A picture counts by its highest window, as it does later; the two layers' four numbers make a probability at once.
     """
     measures, positive = [], []
 
@@ -77,24 +77,17 @@ def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, 
         measures.append(model(image)[1])
         positive.append(label)
 
-    def add_where_plain(image: Tensor, amplitude: Tensor) -> None:
-        share = float(plain(amplitude).float().mean())
-        if share > POSITIVE_SHARE or not visible(amplitude).any():
-            add(image, share > 0)
-
     for number in range(captures):
         seed = (VALIDATION_SEED, 2, number)
         capture = render_batch(store, simulator, seed, 1, SIDE, torch.device("cpu"), labels=True)
-        add_where_plain(capture.moire, from_rms(capture.amplitude))
-        rng, generator = np.random.default_rng((*seed, 1)), torch.Generator().manual_seed(number)
-        crop = _tensor(store.crop(rng, SIDE, SIDE))
-        add(crop, False)
+        amplitude = from_rms(capture.amplitude)
+        share = float(plain(amplitude).float().mean())
+        if share > POSITIVE_SHARE or not visible(amplitude).any():
+            add(capture.moire, share > 0)
+        rng = np.random.default_rng((*seed, 1))
+        add(_tensor(store.crop(rng, SIDE, SIDE)), False)
         if number % 2:
             add(_tensor(draw_texture(rng, SIDE, SIDE)), False)
-        else:
-            bare = flatten_some(crop, generator)
-            banded = in_eight_bits(add_bands(bare, generator))
-            add_where_plain(banded, amplitude_label(banded, bare, least=0.0))
     fit_verdicts(model, torch.cat(measures), torch.tensor(positive))
 
 

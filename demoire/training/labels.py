@@ -21,7 +21,7 @@ SPARSE_SHARE = 0.5
 """Of the pairs that ``look_closer`` sees."""
 TEXTURED_SHARE = 0.5
 """Of the pictures that ``texture_some`` sees."""
-FLAT_SHARE = 0.3
+FLAT_SHARE = 0.5
 """Of the pictures that ``flatten_some`` sees."""
 
 
