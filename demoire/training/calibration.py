@@ -69,7 +69,8 @@ def _minimise(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
 def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, captures: int = 160) -> None:
     """Fits the model's verdicts to captures of the store's pictures, the pictures themselves, and textures.
 
-    Not to added bands: those over busy pictures would have it take any faint sign of bands for moire. A picture counts by its highest window, as it does later; the two layers' four numbers make a probability at once.
+    Not to added bands: those over busy pictures would have it take any faint sign of bands for moire. A picture counts
+    by its highest window, as it does later; the two layers' four numbers make a probability at once.
     """
     measures, positive = [], []
 
