@@ -19,7 +19,7 @@ from demoire.images import decode
 from demoire.restore import RestoreOptions
 from demoire.shares import ShareSettings
 from demoire.sheet import result_entry
-from demoire.ui.handlers import Ask, Handlers
+from demoire.ui.handlers import Ask, Handlers, or_nothing
 from demoire.ui.job import Progress, Task
 from demoire.ui.jobs import Desk, Settings
 from demoire.ui.parcels import Packer
@@ -147,6 +147,20 @@ def test_the_browser_asks_for_it(desk: Desk, visit: Visit) -> None:
     for burst, photos in ((False, 1), (True, 3)):
         ask(desk, visit, "rnn", burst=burst)
         assert at_hand(visit).results[-1].run.photos == photos
+
+
+def test_what_is_said_last_says_everything(desk: Desk, visit: Visit) -> None:
+    """The browser applies differences in place: a skip after an update would take back what nobody has shown yet."""
+    handlers = Handlers(desk, load_catalog(desk.settings.weights))
+    run = json.dumps({"run": RUN})
+    status, panes = list(handlers.restore(run, "auto", "cpu", visit, ["identity"]))[-1]
+    assert status["phase"] == "done" and status["encoding"] and len(panes["panes"]) == 2
+    status, panes, parcels = list(handlers.write_fresh("auto", visit))[-1]
+    assert status["runs"][0]["file"]["name"] and not status["encoding"]
+    assert panes["panes"] and parcels["sheets"]
+    nothing = list(handlers.write_fresh("auto", visit))
+    assert [[answer.get("__type__") for answer in answers] for answers in nothing] == [["update"] * 3]
+    assert [list(or_nothing(said, 0)) for said in ([], [1], [1, 2])] == [[0], [1], [1, 2]]
 
 
 def test_too_many_photos_are_refused_only_where_they_would_be_a_burst(desk: Desk, tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 import json
 import re
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -30,6 +30,7 @@ MOST_MODELS = 4
 #: Smallest time between two messages about tiles, in seconds.
 PACE = 0.1
 
+Said = TypeVar("Said")
 #: What the viewer and the list of photos are told.
 Shown = dict[str, Any] | None
 
@@ -127,6 +128,21 @@ def listed(visit: Visit) -> Shown:
     return {"photos": photos, "at": at, "reference": reference, "stamp": stamp}
 
 
+def or_nothing(said: Iterable[Said], nothing: Said) -> Generator[Said, None, None]:
+    """What is said to the page, or ``nothing``, where Gradio would make Nones of a generator that says nothing.
+
+    Never one after the other, and what is said last must say everything: differences to what came before are applied in
+    place in the browser, so of two that come at once the first becomes what the second makes of it. An update that is
+    followed by none would be lost.
+    """
+    silent = True
+    for value in said:
+        silent = False
+        yield value
+    if silent:
+        yield nothing
+
+
 def _resting(work: Work) -> Status:
     """The status while nothing runs."""
     return done(work.results, work.reference) if work.results else status("ready")
@@ -194,17 +210,12 @@ class Handlers:
 
     def look(self, visit: Visit | None) -> Generator[tuple[Any, Any], None, None]:
         """Looks for moire in photos that have just come, when nobody else waits for the device."""
-        if visit is not None:
-            for _ in self._findings.look(visit):
-                yield shown(visit), listed(visit)
-        yield gr.skip(), gr.skip()
+        found = ((shown(visit), listed(visit)) for _ in self._findings.look(visit)) if visit else ()
+        yield from or_nothing(found, (gr.skip(), gr.skip()))
 
     def judge(self, visit: Visit | None) -> Generator[Any, None, None]:
         """Judges results that have just been finished, when nobody else waits for the device."""
-        if visit is not None:
-            for _ in self._findings.judge(visit):
-                yield shown(visit)
-        yield gr.skip()
+        yield from or_nothing((shown(visit) for _ in self._findings.judge(visit)) if visit else (), gr.skip())
 
     def restore(
         self, ask: str, tile: str, device: str, visit: Visit | None, *ticked: list[str] | None
@@ -238,14 +249,16 @@ class Handlers:
         at_hand = visit.work
         others = [work for work in visit.works.values() if asked.every and work is not at_hand]
         failure: DemoireError | None = None
+        told: Any = gr.skip()
         for work in [at_hand, *others] if at_hand else []:
             try:
-                yield from self._restore_one(visit, work, task, asked)
+                for told, panes in self._restore_one(visit, work, task, asked):
+                    yield told, panes
             except DemoireError as error:  # the other photos go on
                 failure = error
         if failure:
             raise failure
-        yield gr.skip(), shown(visit)
+        yield told, shown(visit)
 
     def _restore_one(self, visit: Visit, work: Work, task: Task, asked: Ask) -> Generator[tuple[Any, Any], None, None]:
         spoke = 0.0
@@ -267,9 +280,8 @@ class Handlers:
         yield from self._write(choice, visit, fresh_only=False)
 
     def _write(self, choice: str, visit: Visit | None, fresh_only: bool) -> Generator[tuple[Any, ...], None, None]:
-        if visit is not None:
-            yield from self._written(choice, visit, fresh_only)
-        yield gr.skip(), gr.skip(), gr.skip()  # of a generator that says nothing Gradio makes three times None
+        written = self._written(choice, visit, fresh_only) if visit else ()
+        yield from or_nothing(written, (gr.skip(), gr.skip(), gr.skip()))
 
     def _written(self, choice: str, visit: Visit, fresh_only: bool) -> Generator[tuple[Any, ...], None, None]:
         anything = False
@@ -285,8 +297,9 @@ class Handlers:
             except DemoireError as error:
                 yield failed(error), gr.skip(), gr.skip()
                 return
-        if anything:
-            yield gr.skip(), gr.skip(), self._packer.offer(visit).describe()
+        if anything:  # everything again: see ``or_nothing``
+            told = self._told(visit, visit.work) if visit.work else gr.skip()
+            yield told, shown(visit), self._packer.offer(visit).describe()
 
     def _told(self, visit: Visit, work: Work) -> Any:
         return gr.skip() if visit.running else _resting(work)
