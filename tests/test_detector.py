@@ -93,6 +93,7 @@ def test_some_targets_become_textures() -> None:
     textures = mixed[~torch.tensor(kept)]
     assert all(len(torch.unique(a)) > 1 for a in textures)
     assert not torch.equal(textures[0], textures[1])
+    assert texture_some(clean[:0], torch.Generator()).shape == (0, 3, 64, 64)
 
 
 def test_crops_that_are_no_larger_stay_as_they_are() -> None:

@@ -33,6 +33,7 @@ _SQUARE = 2 * periodicity.STEP
 _TOLD = 9
 """Measures that the maps are told."""
 _STRONGEST = 256 / AMPLITUDE_UNIT
+"""Largest amplitude that the maps can give."""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def texture_some(clean: Tensor, generator: torch.Generator) -> Tensor:
             texture = torch.from_numpy(draw_texture(rng, picture.shape[-2], picture.shape[-1])).to(picture)
             picture = texture.permute(2, 0, 1) / 255
         pictures.append(picture)
-    return torch.stack(pictures)
+    return torch.stack(pictures) if pictures else clean
 
 
 def add_bands(clean: Tensor, generator: torch.Generator) -> Tensor:
