@@ -179,7 +179,7 @@ def _detail(picture: Tensor) -> Tensor:
 
 def _banded(half: Tensor) -> Tensor:
     """A picture at half of its size, less its mean around each place."""
-    return half - F.avg_pool2d(half, _BAND, 1, _BAND // 2, count_include_pad=False)
+    return half - _mean_around(half, _BAND)
 
 
 def _shares(picture: Tensor, scale: int) -> list[Tensor]:
@@ -194,7 +194,9 @@ def _shares(picture: Tensor, scale: int) -> list[Tensor]:
 
 
 def _mean_around(values: Tensor, side: int) -> Tensor:
-    return F.avg_pool2d(values, side, 1, side // 2, count_include_pad=False)
+    """Over squares of an odd ``side``, as far as they lie within: down, then across, which costs less than at once."""
+    down = F.avg_pool2d(values, (side, 1), 1, (side // 2, 0), count_include_pad=False)
+    return F.avg_pool2d(down, (1, side), 1, (0, side // 2), count_include_pad=False)
 
 
 def _on_squares(values: Tensor, picture: Tensor, side: int) -> Tensor:
