@@ -122,7 +122,7 @@ class Detector(nn.Module):
             added, half = let_through(taken, gate), F.avg_pool2d(x, _HALF)
             fine, coarse, bands = _power(added, _FINE), _power(added, _COARSE), _power(_banded(half), 1)
             shares, periodic = _shares(F.pixel_shuffle(taken, 2), 1), _shares(half, _HALF)
-            told = self._told(x, [fine, coarse, _detail(x), bands], [*shares, *periodic])
+            told = self._told(x, [fine, coarse, _detail(x, half), bands], [*shares, *periodic])
         evidence: Tensor = self.laterals[-1](features[0])
         for lateral, feature in zip(reversed(self.laterals[:-1]), features[1:], strict=True):
             evidence = F.interpolate(evidence, scale_factor=2, mode="nearest") + lateral(feature)
@@ -171,9 +171,9 @@ def _power(added: Tensor, side: int) -> Tensor:
     return (F.avg_pool2d(added, side) * 255).square().mean(1, keepdim=True)
 
 
-def _detail(picture: Tensor) -> Tensor:
+def _detail(picture: Tensor, half: Tensor) -> Tensor:
     """Power of all that squares of two pixels have beside their mean, in (1/255)^2: (N, 1, H / 2, W / 2)."""
-    variance = F.avg_pool2d(picture.square(), _HALF) - F.avg_pool2d(picture, _HALF).square()
+    variance = F.avg_pool2d(picture.square(), _HALF) - half.square()
     return (variance.clamp(min=0) * 255**2).mean(1, keepdim=True)
 
 

@@ -34,7 +34,7 @@ def scale_and_shift(logits: Tensor, positive: Tensor) -> list[float]:
     Returns:
         K scales, and the shift.
     """
-    target, weight = _targets(positive, torch.float64)
+    target, weight = _targets(positive)
     found = torch.tensor([1.0] * logits.shape[1] + [0.0], dtype=torch.float64, requires_grad=True)
 
     def loss() -> Tensor:
@@ -46,9 +46,9 @@ def scale_and_shift(logits: Tensor, positive: Tensor) -> list[float]:
     return values
 
 
-def _targets(positive: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _targets(positive: Tensor) -> tuple[Tensor, Tensor]:
     """What to come near to for each, and how much each counts: both classes alike."""
-    counts = positive.sum().to(dtype), (~positive).sum().to(dtype)
+    counts = positive.sum().double(), (~positive).sum().double()
     target = torch.where(positive, (counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2))
     return target, torch.where(positive, 0.5 / counts[0], 0.5 / counts[1])
 
@@ -100,10 +100,10 @@ def fit_verdicts(model: Detector, measures: Tensor, positive: Tensor) -> None:
         measures, positive: (N, 6, h, w), as the model gives them, and (N,) bool; both classes must occur.
     """
     layers = nn.ModuleList([model.by_cnn, model.by_bands]).requires_grad_(True)
-    target, weight = _targets(positive, torch.float32)
+    target, weight = _targets(positive)
 
     def loss() -> Tensor:
-        highest = model.judge(measures).amax((1, 2))
+        highest = model.judge(measures).amax((1, 2)).double()
         return F.binary_cross_entropy_with_logits(highest, target, weight, reduction="sum")
 
     _minimise(loss, list(layers.parameters()))

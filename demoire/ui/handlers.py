@@ -295,7 +295,7 @@ class Handlers:
                     self._desk.score(work)
                     yield self._told(visit, work), shown(visit), gr.skip()
             except DemoireError as error:
-                yield failed(error), gr.skip(), gr.skip()
+                yield failed(error), shown(visit), gr.skip()
                 return
         if anything:  # everything again: see ``or_nothing``
             told = self._told(visit, visit.work) if visit.work else gr.skip()

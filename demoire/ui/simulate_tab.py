@@ -163,7 +163,7 @@ class _Handlers:
                     phase = "done" if done == len(models) else "restoring" if done >= 0 else phase
                     yield status(phase, {"code": settings.code()} if phase == "done" else {}), panes, studio
         except DemoireError as error:
-            yield failed(error), gr.skip(), studio
+            yield failed(error), panes, studio  # the last ones again: see ``handlers.or_nothing``
 
     def _studio(self) -> Studio:
         return Studio(self._desk, EXAMPLES["clean"].path)
