@@ -228,7 +228,8 @@ class _Client:
             text=True,
             env={**os.environ, **_QUIET, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         )
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         told = {"repo": order.repo, "revision": order.revision, "files": dict(order.files), "optional": order.optional}
         self._tell(json.dumps({**told, "cache": str(cache) if cache else None}) + "\n")
 
@@ -248,10 +249,15 @@ class _Client:
     def __exit__(self, *error: object) -> None:
         """Closes the process's input, by which it cleans up and ends; one that does not is killed."""
         try:
-            self._process.communicate(timeout=10)
+            if self._process.stdin:
+                self._process.stdin.close()
+            self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._listener.join()
+        if self._process.stdout:
+            self._process.stdout.close()
 
 
 def _explain(kind: str, detail: str, order: Order) -> FetchFailure:
