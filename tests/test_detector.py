@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from demoire.loading import ModelCache, load_model
 from demoire.look import look
 from demoire.models import build_model
 from demoire.models.detector import Detector
+from demoire.models.unet import UNet
 from demoire.picture import Picture
 from demoire.simulate.capture import VISIBLE
 from demoire.stop import Stop
@@ -26,6 +28,7 @@ from demoire.tiling import predict_image
 from demoire.training.calibration import fit_verdicts, scale_and_shift
 from demoire.training.export import measure_halo, visibility
 from demoire.training.labels import PEAK, add_bands, amplitude_label, look_closer, texture_some, visible
+from demoire.training.losses import imitation_loss
 from demoire.training.tasks import Detecting
 from tests.tiny import DETECTOR_FIELDS as SMALL
 from tests.tiny import LOOK_FIELDS, write_detector
@@ -172,12 +175,43 @@ def test_either_of_both_verdicts_is_enough() -> None:
     assert torch.isfinite(nothing).all()
 
 
-def test_maps_are_trained_and_the_network_that_restores_stays_as_it_is() -> None:
+def test_maps_do_not_teach_the_network_that_restores() -> None:
     model = build_model("detector", **SMALL)
     assert isinstance(model, Detector)
     model(torch.rand(1, 3, 128, 128))[0].sum().backward()
     taught = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
     assert taught == {"maps", "smooth", "laterals", "tell"}
+
+
+def test_a_larger_network_does() -> None:
+    """Once it takes out what its teacher does, nothing is left to learn."""
+    teacher, picture = load_model("cnn-fast").module, torch.rand(1, 3, 128, 128)
+    assert isinstance(teacher, UNet)
+    student = UNet(replace(teacher.config, decoder_blocks=(0, 1, 0)))
+    student.begin_with(teacher.state_dict())
+    with torch.no_grad():
+        wanted = teacher.taken(picture)
+        least = float(imitation_loss(wanted, wanted))
+    loss = imitation_loss(student.taken(picture), wanted)
+    loss.backward()
+    assert loss.item() > least + 0.1
+    assert all(p.grad is not None for p in student.parameters())
+    entropy = F.binary_cross_entropy_with_logits(wanted[1], torch.sigmoid(wanted[1]))
+    assert least == pytest.approx(float(entropy))
+    off = wanted[0] + 3 / 255, wanted[1]
+    gate = float(torch.sigmoid(F.interpolate(wanted[1], wanted[0].shape[-2:], mode="bilinear")).mean())
+    assert float(imitation_loss(off, wanted)) - least == pytest.approx(3 + 3 * gate, rel=1e-3)
+
+
+def test_half_of_the_bands_that_are_added_are_short() -> None:
+    generator, flat = torch.Generator().manual_seed(0), torch.full((400, 1, 96, 96), 0.5).expand(-1, 3, -1, -1)
+    added = (add_bands(flat, generator) - flat)[:, 0]
+    spectra = torch.fft.rfft2(added).abs()
+    rows, columns = torch.fft.fftfreq(96)[:, None], torch.fft.rfftfreq(96)[None]
+    peaks = torch.hypot(rows, columns).flatten()[spectra.flatten(1).argmax(1)]
+    covered = added.abs().amax((1, 2)) > 4 / 255
+    assert 0.4 < float((peaks[covered] > 1 / 16).float().mean()) < 0.6
+    assert float(peaks.max()) < 1 / 5.5
 
 
 def test_tiles_give_the_maps_of_the_whole() -> None:
@@ -403,3 +437,14 @@ def test_it_begins_with_what_a_restoring_network_has_learnt() -> None:
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True))
     with pytest.raises(RuntimeError):
         model.begin_with(build_model("unet").state_dict())
+
+
+def test_its_cnn_may_be_narrower_at_the_finest_level() -> None:
+    model, fresh = small_detector(), small_detector()
+    wider = {**LOOK_FIELDS, "channels": [model.config.cnn.channels[0] + 4, *model.config.cnn.channels[1:]]}
+    restoring = build_model("unet", **wider).state_dict()
+    model.begin_with(restoring)
+    own, before = model.cnn.state_dict(), fresh.cnn.state_dict()
+    assert torch.equal(own["gate.weight"], restoring["gate.weight"])
+    assert torch.equal(own["downs.1.weight"], restoring["downs.1.weight"])
+    assert torch.equal(own["stem.weight"], before["stem.weight"])

@@ -1,7 +1,7 @@
 """A small CNN that says where there is moire, how strong it is, and whether a picture has any."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -20,6 +20,8 @@ _BAND = 21
 """Side in pixels of the half-size picture of the squares whose mean is taken from it: what is left are bands."""
 _MAPS_LEVEL, _MAPS_CELL = 1, 4
 """Level of the CNN whose features make the maps, and side in pixels of one of their positions."""
+_FINEST = ("stem.", "encoders.0.", "downs.0.", "ups.0.", "decoders.0.", "head.")
+"""Layers of the CNN that read or write its finest level."""
 _LEAK = 0.1
 """Slope below zero of the new layers: plain rectifiers died in training."""
 _FINE, _COARSE = 2, 8
@@ -46,8 +48,12 @@ class DetectorConfig:
         window: side of the windows that are judged, in squares of 64 px; one begins every ``window // 2`` squares.
     """
 
-    cnn: UNetConfig = field(default=UNetConfig(encoder_blocks=(0, 0, 0, 1), decoder_blocks=(1, 1, 0)))
-    evidence: int = 32
+    cnn: UNetConfig = field(
+        default=UNetConfig(
+            channels=(16, 48, 96, 128), encoder_blocks=(0, 0, 0, 0), decoder_blocks=(1, 1, 0), context_blocks=2
+        )
+    )
+    evidence: int = 28
     window: int = 3
 
     def __post_init__(self) -> None:
@@ -57,24 +63,23 @@ class DetectorConfig:
 
 
 class Detector(nn.Module):
-    """A restoring CNN that learns no more, maps made of its features, and a verdict on what it takes out.
+    """A restoring CNN, maps made of its features, and a verdict on what it takes out.
 
     Moire is what goes on as a grid does among what such a network takes out: its strength and its periodicity together
-    tell it from texture, which neither does alone. What the network has learnt in days of restoring holds for photos;
-    learning to detect from simulated captures it forgets that within minutes, so it stays as it is. Faint wide bands it
-    leaves: of those strength and periodicity are measured in the picture at half of its size. The features of all
-    levels are added up for the maps (after Lin et al., Feature Pyramid Networks, CVPR 2017), and what was measured at
-    each place. The verdict is given window by window, since moire that covers a corner of a large photo would drown in
-    an average over all of it; and by two figures, each in a fully connected layer of its own, since more of them learn
-    what holds for simulated captures only: strength and periodicity of what the CNN takes out, and how much of the
-    window shows bands that are periodic themselves.
+    tell it from texture, which neither does alone. What a network has learnt in days of restoring holds for photos;
+    learning to detect from simulated captures it forgets that within minutes, so the maps do not teach it: it is taught
+    by a larger one that restores. Faint wide bands it leaves: of those strength and periodicity are measured in the
+    picture at half of its size. The features of all levels are added up for the maps (after Lin et al., Feature Pyramid
+    Networks, CVPR 2017), and what was measured at each place. The verdict is given window by window, since moire that
+    covers a corner of a large photo would drown in an average over all of it; and by two figures, each in a fully
+    connected layer of its own, since more of them learn what holds for simulated captures only: strength and
+    periodicity of what the CNN takes out, and how much of the window shows bands that are periodic themselves.
     """
 
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
         self.config = config
         self.cnn = UNet(config.cnn)
-        self.cnn.requires_grad_(False)
         evidence = config.evidence
         self.laterals = nn.ModuleList(nn.Conv2d(width, evidence, 1) for width in config.cnn.channels[_MAPS_LEVEL:])
         self.tell = nn.Conv2d(_TOLD, evidence, 1)
@@ -88,15 +93,21 @@ class Detector(nn.Module):
             verdict.requires_grad_(False)
 
     def begin_with(self, trained: Mapping[str, Tensor]) -> None:
-        """Takes the weights of a ``Detector``, or for its CNN those of a ``UNet`` of the same widths.
+        """Takes the weights of a ``Detector``, or for its CNN those of a ``UNet``, whose finest level may be wider.
 
         Raises:
-            RuntimeError: the widths differ.
+            RuntimeError: other widths differ.
         """
         if "maps.weight" in trained:
             self.load_state_dict(trained)
-        else:
-            self.cnn.begin_with(trained)
+            return
+        own = self.cnn.state_dict()
+        fitting = {
+            name: value
+            for name, value in trained.items()
+            if name in own and (own[name].shape == value.shape or not name.startswith(_FINEST))
+        }
+        self.cnn.begin_with(own | fitting)
 
     @property
     def needs(self) -> Needs:
@@ -117,15 +128,19 @@ class Detector(nn.Module):
             much of the place shows moire.
         """
         features: list[Tensor] = []
-        with torch.no_grad():
-            taken, gate = self.cnn.taken(x, features)
-            added, half = let_through(taken, gate), F.avg_pool2d(x, _HALF)
-            fine, coarse, bands = _power(added, _FINE), _power(added, _COARSE), _power(_banded(half), 1)
-            shares, periodic = _shares(F.pixel_shuffle(taken, 2), 1), _shares(half, _HALF)
-            told = self._told(x, [fine, coarse, _detail(x, half), bands], [*shares, *periodic])
-        evidence: Tensor = self.laterals[-1](features[0])
+        taken, gate = self.cnn.taken(x, features)
+        return self.describe(x, taken, gate, features)
+
+    def describe(self, x: Tensor, taken: Tensor, gate: Tensor, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """What ``forward`` gives, of what its CNN gives (``UNet.taken``), which learns nothing from it."""
+        taken, gate = taken.detach(), gate.detach()
+        added, half = let_through(taken, gate), F.avg_pool2d(x, _HALF)
+        fine, coarse, bands = _power(added, _FINE), _power(added, _COARSE), _power(_banded(half), 1)
+        shares, periodic = _shares(F.pixel_shuffle(taken, 2), 1), _shares(half, _HALF)
+        told = self._told(x, [fine, coarse, _detail(x, half), bands], [*shares, *periodic])
+        evidence: Tensor = self.laterals[-1](features[0].detach())
         for lateral, feature in zip(reversed(self.laterals[:-1]), features[1:], strict=True):
-            evidence = F.interpolate(evidence, scale_factor=2, mode="nearest") + lateral(feature)
+            evidence = F.interpolate(evidence, scale_factor=2, mode="nearest") + lateral(feature.detach())
         maps = self.maps(_activated(self.smooth(_activated(evidence + self.tell(told))))).float()
         amplitude, logit = maps[:, :1].clamp(max=math.log(_STRONGEST)).exp(), maps[:, 1:]
         measures = [fine, *shares, *periodic, torch.sigmoid(logit)]

@@ -92,7 +92,10 @@ def texture_some(clean: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def add_bands(clean: Tensor, generator: torch.Generator) -> Tensor:
-    """Sines of random period (6-90 px), direction, colour and amplitude (up to 40/255) over a random half-plane."""
+    """Sines of random period (6-90 px), direction, colour and amplitude (up to 40/255) over a random half-plane.
+
+    Half of the periods are shorter than 16 px: these are most easily taken for texture.
+    """
     count, _, height, width = clean.shape
     y, x = torch.meshgrid(torch.arange(height).float(), torch.arange(width).float(), indexing="ij")
 
@@ -102,7 +105,7 @@ def add_bands(clean: Tensor, generator: torch.Generator) -> Tensor:
     def along(angle: Tensor) -> Tensor:
         return x.to(clean.device) * angle.cos() + y.to(clean.device) * angle.sin()
 
-    period = torch.exp(draw(math.log(6), math.log(90)))
+    period = 6 * (90 / 6) ** draw(0, 1).pow(1.5)
     wave = torch.sin(2 * math.pi * (along(draw(0, math.pi)) / period + draw(0, 1)))
     colour = 0.3 + 0.7 * torch.rand(count, 3, 1, 1, generator=generator).to(clean.device)
     colour = colour / colour.square().mean(1, keepdim=True).sqrt()

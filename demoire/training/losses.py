@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from demoire.models.discriminator import fine_detail
+from demoire.models.unet import let_through
 
 SCALES = (1, 2, 4, 8, 16)
 OWN_TARGET = 1 / 255
@@ -57,6 +58,17 @@ def gate_loss(logits: Tensor, moire: Tensor, clean: Tensor) -> Tensor:
     opening = weighted_mean(F.softplus(-logits), (shows & ~own_target).to(logits.dtype))
     closing = weighted_mean(F.softplus(logits), harm)
     return opening + closing
+
+
+def imitation_loss(own: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
+    """L1 in 1/255 between what two networks take out, before and behind their gates, and cross entropy of the gates.
+
+    Args:
+        own, wanted: what ``UNet.taken`` gives, of the one that learns and of its teacher.
+    """
+    pairs = (own[0], wanted[0]), (let_through(*own), let_through(*wanted))
+    apart = sum(((a - b).abs().mean() for a, b in pairs), own[0].new_zeros(()))
+    return apart * 255 + F.binary_cross_entropy_with_logits(own[1], torch.sigmoid(wanted[1]))
 
 
 def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:

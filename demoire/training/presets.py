@@ -183,7 +183,7 @@ PRESETS: Mapping[str, Preset] = {
         steps=12_000,
         crop=384,
         batch=8,
-        learning_rate=2e-3,
+        learning_rate=1.5e-3,
         summary=(
             ("en", "Tells whether a photo has moire, how strong it is, and where."),
             ("zh-CN", "判断照片有没有摩尔纹、有多强、在哪里。"),

@@ -31,7 +31,7 @@ from demoire.training.labels import (
     texture_some,
     visible,
 )
-from demoire.training.losses import LOSSES, dice_loss, gate_loss
+from demoire.training.losses import LOSSES, dice_loss, gate_loss, imitation_loss
 
 GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is trained and calibrated against."""
@@ -44,6 +44,9 @@ MEASURED = 2.0
 
 QUIET = 0.2
 """Weight of cells without moire in the loss of amplitudes."""
+
+IMITATED = 0.3
+"""Weight of what the detector's CNN takes out otherwise than its teacher."""
 
 
 class Task(Protocol):
@@ -125,16 +128,21 @@ class Restoring:
 class Detecting:
     """Where there is moire, and how strong; whether at all is fitted at the end.
 
+    The detector's CNN learns to take out what a larger one does, its teacher (after Hinton et al., Distilling the
+    knowledge in a neural network, 2015).
+
     Half of each batch are captures, a quarter the targets of the same, which have none: content does not tell them
     apart; some of these become textures that could be taken for moire. Another quarter are targets with bands of known
     strength.
 
     Attributes:
         side: of the windows of larger crops that are looked at, see ``look_closer``.
+        teacher: id of the bundled model that its CNN is taught by.
     """
 
     side: int = 256
-    loss_name: str = "cross entropy and Dice of the mask, L1 of log amplitude"
+    teacher: str = "cnn-fast"
+    loss_name: str = "cross entropy and Dice of the mask, L1 of log amplitude, L1 to what cnn-fast takes out"
     figure: str = "mask IoU"
     labels: bool = True
     restores: bool = False
@@ -145,10 +153,14 @@ class Detecting:
         calibrate(model, store, simulator)
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
-        """Cross entropy and Dice of the mask, and the difference of the amplitudes' logarithms."""
+        """Cross entropy and Dice of the mask, the difference of the amplitudes' logarithms, and that to the teacher."""
         assert isinstance(model, Detector)
         image, amplitude = self._varied(moire, clean)
-        maps = model(image)[0]
+        features: list[Tensor] = []
+        taken, gate = model.cnn.taken(image, features)
+        maps = model.describe(image, taken, gate, features)[0]
+        with torch.no_grad():
+            wanted = _restoring(self.teacher, image.device).taken(image)
         logits, mask = maps[:, 1:], visible(amplitude).float()
         masking = F.binary_cross_entropy_with_logits(logits, mask) + dice_loss(logits, mask)
         steps = 255 / AMPLITUDE_UNIT
@@ -156,7 +168,7 @@ class Detecting:
         # Were all cells to count alike, none would be a good guess everywhere.
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
-        return masking + MEASURED * measuring
+        return masking + MEASURED * measuring + IMITATED * imitation_loss((taken, gate), wanted)
 
     def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         """What is shown, and the amplitude of its moire."""
@@ -221,6 +233,14 @@ class Judging:
         """Share of pairs whose clean picture gets the higher probability."""
         higher = [float(model(c.clean, c.moire).mean()) > float(model(c.moire, c.moire).mean()) for c in captures]
         return sum(higher) / max(len(higher), 1)
+
+
+@cache
+def _restoring(model_id: str, device: torch.device) -> UNet:
+    """A bundled network that teaches another."""
+    teacher = load_model(model_id).module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    assert isinstance(teacher, UNet)
+    return teacher
 
 
 @cache
