@@ -89,6 +89,16 @@ def score_textures(count: int, models: ModelCache, side: int = 512) -> list[Scor
     return scored
 
 
+def score_content(content: Path, models: ModelCache, side: int = 1024) -> list[Scored]:
+    """The middle, at most ``side`` pixels wide and high, of each validation picture: pages, ground, grass, screens."""
+    store, scored = ContentStore(content, "val"), []
+    for index, entry in enumerate(store.entries):
+        top, left = (max(length - side, 0) // 2 for length in (entry.height, entry.width))
+        pixels = np.ascontiguousarray(store.picture(index)[top : top + side, left : left + side])
+        scored.append(Scored(entry.name, False, detect(Picture(pixels), models)))
+    return scored
+
+
 @dataclass(frozen=True)
 class SimulatedCase:
     """A simulated capture: pixels (H, W, 3), and the true mask and amplitude in 1/255 at 1/4 of its size."""

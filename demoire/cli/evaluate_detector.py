@@ -23,7 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--clean", type=Path, nargs="*", default=[], metavar="DIR", help="folders of clean pictures")
     parser.add_argument("--textures", type=int, default=0, metavar="N", help="N drawn textures that look like moire")
-    parser.add_argument("--content", type=Path, metavar="POOL", help="content store to simulate captures of")
+    parser.add_argument(
+        "--content",
+        type=Path,
+        metavar="POOL",
+        help="content store, scored itself and simulated captures of it",
+    )
     parser.add_argument("--captures", type=int, default=96, metavar="N", help="how many (default %(default)s)")
     parser.add_argument(
         "--weights", type=Path, default=WEIGHTS, metavar="DIR", help="folder of models with its catalogue"
@@ -64,7 +69,7 @@ def _real_sets(args: argparse.Namespace, models: "ModelCache") -> "dict[str, lis
 def _other_sets(
     args: argparse.Namespace, models: "ModelCache"
 ) -> "tuple[dict[str, list[Scored]], dict[str, DetectorSummary]]":
-    from demoire.evaluate_detector import score_simulated, score_textures, simulated_cases, summarise
+    from demoire.evaluate_detector import score_content, score_simulated, score_textures, simulated_cases, summarise
     from demoire.training.presets import find_preset
 
     sets, summaries = {}, {}
@@ -72,6 +77,8 @@ def _other_sets(
         sets["textures"] = score_textures(args.textures, models)
         summaries["textures"] = summarise(sets["textures"])
     if args.content:
+        sets["content"] = score_content(args.content, models)
+        summaries["content"] = summarise(sets["content"])
         cases = simulated_cases(args.content, find_preset("detector").simulator, args.captures)
         sets["simulated"], mask_iou = score_simulated(cases, models)
         summaries["simulated"] = summarise(sets["simulated"], mask_iou)
