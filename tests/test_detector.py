@@ -28,7 +28,7 @@ from demoire.tiling import predict_image
 from demoire.training.calibration import fit_verdicts, scale_and_shift
 from demoire.training.export import measure_halo, visibility
 from demoire.training.labels import PEAK, add_bands, amplitude_label, look_closer, texture_some, visible
-from demoire.training.losses import imitation_loss
+from demoire.training.losses import imitation_loss, strength_loss
 from demoire.training.tasks import Detecting
 from tests.tiny import DETECTOR_FIELDS as SMALL
 from tests.tiny import LOOK_FIELDS, write_detector
@@ -201,6 +201,14 @@ def test_a_larger_network_does() -> None:
     off = wanted[0] + 3 / 255, wanted[1]
     gate = float(torch.sigmoid(F.interpolate(wanted[1], wanted[0].shape[-2:], mode="bilinear")).mean())
     assert float(imitation_loss(off, wanted)) - least == pytest.approx(3 + 3 * gate, rel=1e-3)
+
+
+def test_strength_of_a_picture_is_that_of_its_mask() -> None:
+    true, mask = torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)
+    true[0, :, :4], mask[0, :, :4] = 2.0, 1.0
+    found = true * 3 + (1 - mask) * 9  # three times as much, and anything where nothing counts
+    assert float(strength_loss(found, true, mask)) == pytest.approx(math.log(3), rel=1e-3)
+    assert float(strength_loss(true, true, mask)) == 0
 
 
 def test_half_of_the_bands_that_are_added_are_short() -> None:

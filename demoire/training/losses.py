@@ -13,6 +13,8 @@ SCALES = (1, 2, 4, 8, 16)
 OWN_TARGET = 1 / 255
 BANDS_SHOW, GRIDS_SHOW = 1.5 / 255, 5 / 255
 FULL_HARM = 6 / 255
+LEAST_SQUARE = 1e-3
+"""Added to mean squares of amplitudes, in units of the detector's, before logarithms are taken."""
 
 
 def l1(restored: Tensor, clean: Tensor) -> Tensor:
@@ -69,6 +71,19 @@ def imitation_loss(own: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) ->
     pairs = (own[0], wanted[0]), (let_through(*own), let_through(*wanted))
     apart = sum(((a - b).abs().mean() for a, b in pairs), own[0].new_zeros(()))
     return apart * 255 + F.binary_cross_entropy_with_logits(own[1], torch.sigmoid(wanted[1]))
+
+
+def strength_loss(found: Tensor, true: Tensor, mask: Tensor) -> Tensor:
+    """How far the strengths of pictures, as RMS of their amplitudes over a mask, are apart: L1 of their logarithms.
+
+    Args:
+        found, true, mask: (N, 1, h, w) amplitudes of at least 0, and 1 where they count; pictures without that count
+            for nothing.
+    """
+    squares = [(amplitude.square() * mask).sum((1, 2, 3)) for amplitude in (found, true)]
+    shown = mask.sum((1, 2, 3))
+    logarithms = [(total / shown.clamp(min=1) + LEAST_SQUARE).log() / 2 for total in squares]
+    return weighted_mean((logarithms[0] - logarithms[1]).abs(), (shown > 0).to(found.dtype))
 
 
 def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ from demoire.training.labels import (
     texture_some,
     visible,
 )
-from demoire.training.losses import LOSSES, dice_loss, gate_loss, imitation_loss
+from demoire.training.losses import LOSSES, dice_loss, gate_loss, imitation_loss, strength_loss
 
 GENERATORS = ("cnn", "gan")
 """Families whose results the discriminator is trained and calibrated against."""
@@ -142,7 +142,9 @@ class Detecting:
 
     side: int = 256
     teacher: str = "cnn-fast"
-    loss_name: str = "cross entropy and Dice of the mask, L1 of log amplitude, L1 to what cnn-fast takes out"
+    loss_name: str = (
+        "cross entropy and Dice of the mask, L1 of log amplitudes of places and pictures, L1 to what cnn-fast takes out"
+    )
     figure: str = "mask IoU"
     labels: bool = True
     restores: bool = False
@@ -153,7 +155,7 @@ class Detecting:
         calibrate(model, store, simulator)
 
     def loss(self, model: nn.Module, moire: Tensor, clean: Tensor) -> Tensor:
-        """Cross entropy and Dice of the mask, the difference of the amplitudes' logarithms, and that to the teacher."""
+        """Cross entropy and Dice of the mask, differences of the logarithms of amplitudes, and that to the teacher."""
         assert isinstance(model, Detector)
         image, amplitude = self._varied(moire, clean)
         features: list[Tensor] = []
@@ -168,6 +170,7 @@ class Detecting:
         # Were all cells to count alike, none would be a good guess everywhere.
         weight = QUIET + (1 - QUIET) * (amplitude > 0)
         measuring = (measuring * weight).sum() / weight.sum()
+        measuring = measuring + strength_loss(maps[:, :1], amplitude * steps, mask)
         return masking + MEASURED * measuring + IMITATED * imitation_loss((taken, gate), wanted)
 
     def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
