@@ -162,11 +162,9 @@ def test_either_of_both_verdicts_is_enough() -> None:
     """Strong and periodic, or periodic where moire shows: logarithms of a product, and the odds of one."""
     model = small_detector()
     with torch.no_grad():
-        for verdict in (model.by_cnn, model.by_bands):
-            verdict.weight.fill_(1)
-            verdict.bias.zero_()
+        model.by_bands.weight.fill_(1)
     measures = torch.tensor([4.0, 0.5, 0.2, 0.1, 0.6, 0.5])[None, :, None, None].expand(1, 6, 2, 2)
-    strength = math.log(4.01 * 0.503 * 0.203) / 2
+    strength = math.log(4.01 * 0.503 * 0.203 * 0.6) / 2
     odds = math.log(0.3 / 0.7)
     assert model.verdicts(measures).flatten().tolist() == pytest.approx([strength, odds], abs=1e-5)
     either = math.log(math.exp(strength) + math.exp(odds))
@@ -326,7 +324,7 @@ def test_verdicts_are_fitted_to_the_highest_window() -> None:
     generator = torch.Generator().manual_seed(0)
     model, truth = small_detector(), small_detector()
     with torch.no_grad():
-        for verdict, (weight, bias) in ((truth.by_cnn, (3.0, 4.0)), (truth.by_bands, (2.0, -1.0))):
+        for verdict, (weight, bias) in ((truth.by_cnn, (3.0, 6.0)), (truth.by_bands, (3.0, -1.0))):
             verdict.weight.fill_(weight)
             verdict.bias.fill_(bias)
         measures = torch.rand(1500, 6, 3, 3, generator=generator) ** 3

@@ -28,8 +28,11 @@ _FINE, _COARSE = 2, 8
 """Squares in pixels over which what would be taken out is averaged before its power is measured: grids, and bands."""
 _NEAR, _FAR = 5, 15
 """Sides of the squares, in positions of the maps, over which power is averaged; that of bands over both."""
-_LEAST_POWER, _LEAST_SHARE = 0.01, 0.003
-"""In (1/255)^2, and of a periodic share: what is added before logarithms are taken."""
+_LEAST_POWER, _LEAST_SHARE, _LEAST_SHOWN = 0.01, 0.003, 0.1
+"""In (1/255)^2, of a periodic share, and of how much shows moire: what is added before logarithms are taken."""
+_BANDS_SCALE = 3.0
+"""Weight of the odds of bands, steep so that faint signs of them do not add up to moire; were it fitted, one faint band
+that the maps do not show would flatten it."""
 _SQUARE = 2 * periodicity.STEP
 """Side in pixels of the squares that measures are given for."""
 _TOLD = 9
@@ -73,7 +76,8 @@ class Detector(nn.Module):
     Networks, CVPR 2017), and what was measured at each place. The verdict is given window by window, since moire that
     covers a corner of a large photo would drown in an average over all of it; and by two figures, each in a fully
     connected layer of its own, since more of them learn what holds for simulated captures only: strength and
-    periodicity of what the CNN takes out, and how much of the window shows bands that are periodic themselves.
+    periodicity of what the CNN takes out where moire shows, and how much of the window shows bands that are periodic
+    themselves.
     """
 
     def __init__(self, config: DetectorConfig) -> None:
@@ -86,9 +90,12 @@ class Detector(nn.Module):
         self.smooth = nn.Conv2d(evidence, evidence, 3, padding=1)
         self.maps = nn.Conv2d(evidence, 2, 3, padding=1)
         self.by_cnn, self.by_bands = nn.Linear(1, 1), nn.Linear(1, 1)
-        # Four numbers, fitted at export so that probabilities are calibrated.
-        for verdict in (self.by_cnn, self.by_bands):
-            nn.init.ones_(verdict.weight)
+        self.reset_verdicts()
+
+    def reset_verdicts(self) -> None:
+        """Sets them to where fitting begins: three numbers at export, so that probabilities are calibrated."""
+        for verdict, weight in ((self.by_cnn, 1.0), (self.by_bands, _BANDS_SCALE)):
+            nn.init.constant_(verdict.weight, weight)
             nn.init.zeros_(verdict.bias)
             verdict.requires_grad_(False)
 
@@ -165,6 +172,7 @@ class Detector(nn.Module):
         pooled = self.windows(measures).permute(0, 2, 3, 1)
         power, taken, own, shown = pooled[..., :1], pooled[..., 1:3], pooled[..., 3:5], pooled[..., 5:]
         strength = _logarithm(power, _LEAST_POWER) + _logarithm(taken, _LEAST_SHARE).sum(-1, keepdim=True)
+        strength = strength + _logarithm(shown, _LEAST_SHOWN)
         bands = torch.logit(shown * own.amax(-1, keepdim=True), _LEAST_SHARE)
         return torch.cat([self.by_cnn(strength), self.by_bands(bands)], -1).permute(0, 3, 1, 2)
 

@@ -12,7 +12,7 @@ from demoire.models.detector import Detector
 from demoire.models.discriminator import Discriminator, sides
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.content import ContentStore
-from demoire.training.labels import from_rms, plain, visible
+from demoire.training.labels import add_bands, amplitude_label, from_rms, plain, visible
 from demoire.training.losses import OWN_TARGET
 from demoire.training.pool import VALIDATION_SEED, render_batch
 from demoire.training.textures import draw_texture
@@ -20,6 +20,8 @@ from demoire.training.textures import draw_texture
 SIDE = 512
 POSITIVE_SHARE = 0.02
 """How much of a picture, or a window, must have plain moire (``labels.plain``) to be a positive of the verdict."""
+FLAT_EVERY = 9
+"""For so many captures there is one picture of bands on flat ground."""
 
 
 def scale_and_shift(logits: Tensor, positive: Tensor) -> list[float]:
@@ -67,10 +69,10 @@ def _minimise(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
 
 @torch.no_grad()
 def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, captures: int = 160) -> None:
-    """Fits the model's verdicts to captures of the store's pictures, the pictures themselves, and textures.
+    """Fits the model's verdicts to captures of the store's pictures, the pictures themselves, textures, and bands.
 
-    Not to added bands: those over busy pictures would have it take any faint sign of bands for moire. A picture counts
-    by its highest window, as it does later; the two layers' four numbers make a probability at once.
+    Bands are on flat ground only: those over busy pictures would have it take any faint sign of bands for moire. A
+    picture counts by its highest window, as it does later; what is fitted makes a probability at once.
     """
     measures, positive = [], []
 
@@ -78,28 +80,37 @@ def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, 
         measures.append(model(image)[1])
         positive.append(label)
 
+    def add_measured(image: Tensor, amplitude: Tensor) -> None:
+        share = float(plain(amplitude).float().mean())
+        if share > POSITIVE_SHARE or not visible(amplitude).any():
+            add(image, share > 0)
+
     for number in range(captures):
         seed = (VALIDATION_SEED, 2, number)
         capture = render_batch(store, simulator, seed, 1, SIDE, torch.device("cpu"), labels=True)
-        amplitude = from_rms(capture.amplitude)
-        share = float(plain(amplitude).float().mean())
-        if share > POSITIVE_SHARE or not visible(amplitude).any():
-            add(capture.moire, share > 0)
+        add_measured(capture.moire, from_rms(capture.amplitude))
         rng = np.random.default_rng((*seed, 1))
-        add(_tensor(store.crop(rng, SIDE, SIDE)), False)
+        picture = _tensor(store.crop(rng, SIDE, SIDE))
+        add(picture, False)
         if number % 2:
             add(_tensor(draw_texture(rng, SIDE, SIDE)), False)
+        if number % FLAT_EVERY == 0:
+            flat = picture.mean((2, 3), keepdim=True).expand_as(picture)
+            banded = in_eight_bits(add_bands(flat, torch.Generator().manual_seed(number)))
+            add_measured(banded, amplitude_label(banded, flat, least=0.0))
     fit_verdicts(model, torch.cat(measures), torch.tensor(positive))
 
 
 @torch.enable_grad()
 def fit_verdicts(model: Detector, measures: Tensor, positive: Tensor) -> None:
-    """Sets the layers of the model's verdicts so that pictures' highest windows give probabilities.
+    """Sets the layers of the model's verdicts so that pictures' highest windows give probabilities; that of bands keeps
+    its weight.
 
     Args:
         measures, positive: (N, 6, h, w), as the model gives them, and (N,) bool; both classes must occur.
     """
-    layers = nn.ModuleList([model.by_cnn, model.by_bands]).requires_grad_(True)
+    model.reset_verdicts()
+    layers = nn.ParameterList([model.by_cnn.weight, model.by_cnn.bias, model.by_bands.bias]).requires_grad_(True)
     target, weight = _targets(positive)
 
     def loss() -> Tensor:
