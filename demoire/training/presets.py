@@ -190,6 +190,8 @@ PRESETS: Mapping[str, Preset] = {
         ),
         limits=(
             "Strength is that of bands up to about 75 px wide; wider rings are seen, but underestimated.",
+            "Regular texture that fills a picture (mesh, cloth, blinds seen from near) may be taken for moire.",
+            "Very faint moire is missed more often than clean pictures are taken for moire.",
             "The probability is calibrated where half of the pictures have moire; real collections differ.",
             "Of photos of more than 5 megapixels half is looked at, in squares spread over them.",
         ),
