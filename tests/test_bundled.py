@@ -142,10 +142,6 @@ def banded(amplitude: float, period: float, share: float) -> Picture:
     return Picture(np.repeat(grey[..., None], 3, 2))
 
 
-needs_detector = pytest.mark.skipif("detector" not in load_catalog(), reason="no detector is bundled yet")
-
-
-@needs_detector
 @pytest.mark.parametrize("period", [10, 20, 40])
 @pytest.mark.parametrize("amplitude", [10, 24])
 def test_the_detector_measures_bands_of_known_strength_and_area(amplitude: float, period: float) -> None:
@@ -155,14 +151,12 @@ def test_the_detector_measures_bands_of_known_strength_and_area(amplitude: float
     assert found.area == pytest.approx(0.5, rel=0.15)
 
 
-@needs_detector
 def test_the_detector_finds_nothing_where_there_is_nothing() -> None:
     found = detect(banded(0, 20, 0.5))
     assert not found.found
     assert found.area < 0.01
 
 
-@needs_detector
 @pytest.mark.parametrize(("name", "moire"), [("sheet.jpg", True), ("ticket.jpg", True), ("clean.jpg", False)])
 def test_the_detector_tells_photos_with_moire(name: str, moire: bool) -> None:
     assert detect(decode(PHOTOS / name)).found == moire

@@ -209,14 +209,14 @@ def test_strength_of_a_picture_is_that_of_its_mask() -> None:
     assert float(strength_loss(true, true, mask)) == 0
 
 
-def test_half_of_the_bands_that_are_added_are_short() -> None:
+def test_most_of_the_bands_that_are_added_are_short() -> None:
     generator, flat = torch.Generator().manual_seed(0), torch.full((400, 1, 96, 96), 0.5).expand(-1, 3, -1, -1)
     added = (add_bands(flat, generator) - flat)[:, 0]
     spectra = torch.fft.rfft2(added).abs()
     rows, columns = torch.fft.fftfreq(96)[:, None], torch.fft.rfftfreq(96)[None]
     peaks = torch.hypot(rows, columns).flatten()[spectra.flatten(1).argmax(1)]
     covered = added.abs().amax((1, 2)) > 4 / 255
-    assert 0.4 < float((peaks[covered] > 1 / 16).float().mean()) < 0.6
+    assert 0.5 < float((peaks[covered] > 1 / 16).float().mean()) < 0.7
     assert float(peaks.max()) < 1 / 5.5
 
 

@@ -19,9 +19,9 @@ PEAK = 1.1 * math.sqrt(2)
 """Of a sine, over its RMS as it is measured: the band that is looked at passes .82 to .96 of periods of 10 to 40 px."""
 SPARSE_SHARE = 0.5
 """Of the pairs that ``look_closer`` sees."""
-TEXTURED_SHARE = 0.5
+TEXTURED_SHARE = 0.35
 """Of the pictures that ``texture_some`` sees."""
-FLAT_SHARE = 0.5
+FLAT_SHARE = 0.6
 """Of the pictures that ``flatten_some`` sees."""
 
 
@@ -94,7 +94,7 @@ def texture_some(clean: Tensor, generator: torch.Generator) -> Tensor:
 def add_bands(clean: Tensor, generator: torch.Generator) -> Tensor:
     """Sines of random period (6-90 px), direction, colour and amplitude (up to 40/255) over a random half-plane.
 
-    Half of the periods are shorter than 16 px: these are most easily taken for texture.
+    Three of five periods are shorter than 16 px: these are most easily taken for texture.
     """
     count, _, height, width = clean.shape
     y, x = torch.meshgrid(torch.arange(height).float(), torch.arange(width).float(), indexing="ij")
@@ -105,7 +105,7 @@ def add_bands(clean: Tensor, generator: torch.Generator) -> Tensor:
     def along(angle: Tensor) -> Tensor:
         return x.to(clean.device) * angle.cos() + y.to(clean.device) * angle.sin()
 
-    period = 6 * (90 / 6) ** draw(0, 1).pow(1.5)
+    period = 6 * (90 / 6) ** draw(0, 1).square()
     wave = torch.sin(2 * math.pi * (along(draw(0, math.pi)) / period + draw(0, 1)))
     colour = 0.3 + 0.7 * torch.rand(count, 3, 1, 1, generator=generator).to(clean.device)
     colour = colour / colour.square().mean(1, keepdim=True).sqrt()
