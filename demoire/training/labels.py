@@ -19,7 +19,7 @@ PEAK = 1.1 * math.sqrt(2)
 """Of a sine, over its RMS as it is measured: the band that is looked at passes .82 to .96 of periods of 10 to 40 px."""
 SPARSE_SHARE = 0.5
 """Of the pairs that ``look_closer`` sees."""
-TEXTURED_SHARE = 0.35
+TEXTURED_SHARE = 0.25
 """Of the pictures that ``texture_some`` sees."""
 FLAT_SHARE = 0.6
 """Of the pictures that ``flatten_some`` sees."""
@@ -94,7 +94,8 @@ def texture_some(clean: Tensor, generator: torch.Generator) -> Tensor:
 def add_bands(clean: Tensor, generator: torch.Generator) -> Tensor:
     """Sines of random period (6-90 px), direction, colour and amplitude (up to 40/255) over a random half-plane.
 
-    Three of five periods are shorter than 16 px: these are most easily taken for texture.
+    Three of five periods are shorter than 16 px, and three of four bands stronger than 20/255: short, strong ones are
+    most easily taken for texture.
     """
     count, _, height, width = clean.shape
     y, x = torch.meshgrid(torch.arange(height).float(), torch.arange(width).float(), indexing="ij")
@@ -111,4 +112,4 @@ def add_bands(clean: Tensor, generator: torch.Generator) -> Tensor:
     colour = colour / colour.square().mean(1, keepdim=True).sqrt()
     edge, offset = draw(0, 2 * math.pi), draw(-0.6, 0.6) * max(height, width)
     centred = along(edge) - (edge.cos() * width + edge.sin() * height) / 2
-    return (clean + draw(0, 40 / 255) * colour * wave * (centred > offset)).clamp(0, 1)
+    return (clean + 40 / 255 * draw(0, 1).sqrt() * colour * wave * (centred > offset)).clamp(0, 1)
