@@ -19,15 +19,15 @@ from demoire.evaluate_detector import Scored, summarise
 from demoire.loading import ModelCache, load_model
 from demoire.look import look
 from demoire.models import build_model
-from demoire.models.detector import Detector
+from demoire.models.detector import AMPLITUDE_UNIT, Detector
 from demoire.models.unet import UNet
 from demoire.picture import Picture
 from demoire.simulate.capture import VISIBLE
 from demoire.stop import Stop
 from demoire.tiling import predict_image
-from demoire.training.calibration import fit_verdicts, scale_and_shift
+from demoire.training.calibration import fit_verdicts, scale_amplitudes, scale_and_shift
 from demoire.training.export import measure_halo, visibility
-from demoire.training.labels import PEAK, add_bands, amplitude_label, look_closer, texture_some, visible
+from demoire.training.labels import PEAK, TEXTURED_SHARE, add_bands, amplitude_label, look_closer, texture_some, visible
 from demoire.training.losses import imitation_loss, strength_loss
 from demoire.training.tasks import Detecting
 from tests.tiny import DETECTOR_FIELDS as SMALL
@@ -91,7 +91,7 @@ def test_some_targets_become_textures() -> None:
     mixed, again = (texture_some(clean, torch.Generator().manual_seed(4)) for _ in range(2))
     assert torch.equal(mixed, again)
     kept = [torch.equal(a, b) for a, b in zip(mixed, clean, strict=True)]
-    assert 10 <= sum(kept) <= 30
+    assert sum(kept) / 40 == pytest.approx(1 - TEXTURED_SHARE, abs=0.2)
     assert mixed.min() >= 0 and mixed.max() <= 1
     textures = mixed[~torch.tensor(kept)]
     assert all(len(torch.unique(a)) > 1 for a in textures)
@@ -338,6 +338,20 @@ def test_verdicts_are_fitted_to_the_highest_window() -> None:
     assert 0.2 < float(positive.float().mean()) < 0.8
     assert float((found - expected).abs().mean()) < 0.03
     assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_amplitudes_are_scaled_to_known_bands() -> None:
+    """Of a model that sees moire of one amplitude everywhere: wherever it began, it ends at that of the bands."""
+    ends = []
+    for begin in (-1.0, 0.0, 1.0):
+        model = small_detector()
+        model.maps.weight.zero_()
+        model.maps.bias.copy_(torch.tensor([begin, 9.0]))
+        scale_amplitudes(model)
+        ends.append(float(model.maps.bias[0].exp()) * AMPLITUDE_UNIT)
+        assert float(model.maps.bias[1]) == 9
+    assert ends == pytest.approx([ends[0]] * 3, rel=1e-3)
+    assert 10 < ends[0] < 30, "bands are drawn up to 40/255, most of them above 20/255"
 
 
 def test_calibration_finds_different_scales_on_both_sides_of_zero() -> None:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from demoire.eight_bits import in_eight_bits
-from demoire.models.detector import Detector
+from demoire.models.detector import AMPLITUDE_UNIT, Detector
 from demoire.models.discriminator import Discriminator, sides
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.content import ContentStore
@@ -20,6 +20,8 @@ from demoire.training.textures import draw_texture
 SIDE = 512
 POSITIVE_SHARE = 0.02
 """How much of a picture, or a window, must have plain moire (``labels.plain``) to be a positive of the verdict."""
+SEEN = 0.5
+"""Intersection over union from which on a mask tells where bands are."""
 FLAT_EVERY = 9
 """For so many captures there is one picture of bands on flat ground."""
 
@@ -69,11 +71,12 @@ def _minimise(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
 
 @torch.no_grad()
 def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, captures: int = 160) -> None:
-    """Fits the model's verdicts to captures of the store's pictures, the pictures themselves, textures, and bands.
+    """Scales amplitudes, and fits verdicts to captures of the store's pictures, these themselves, textures, and bands.
 
     Bands are on flat ground only: those over busy pictures would have it take any faint sign of bands for moire. A
     picture counts by its highest window, as it does later; what is fitted makes a probability at once.
     """
+    scale_amplitudes(model)
     measures, positive = [], []
 
     def add(image: Tensor, label: bool) -> None:
@@ -95,10 +98,31 @@ def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, 
         if number % 2:
             add(_tensor(draw_texture(rng, SIDE, SIDE)), False)
         if number % FLAT_EVERY == 0:
-            flat = picture.mean((2, 3), keepdim=True).expand_as(picture)
-            banded = in_eight_bits(add_bands(flat, torch.Generator().manual_seed(number)))
-            add_measured(banded, amplitude_label(banded, flat, least=0.0))
+            add_measured(*_banded(picture.mean((2, 3), keepdim=True).expand_as(picture), number))
     fit_verdicts(model, torch.cat(measures), torch.tensor(positive))
+
+
+@torch.no_grad()
+def scale_amplitudes(model: Detector, pictures: int = 96) -> None:
+    """Makes the strength of bands on flat ground right in the geometric mean over pictures whose bands are seen."""
+    apart = []
+    for number in range(pictures):
+        grey = 0.25 + 0.5 * torch.rand(1, 3, 1, 1, generator=torch.Generator().manual_seed(number))
+        image, true = _banded(grey.expand(1, 3, SIDE // 2, SIDE // 2), number)
+        maps = model(image)[0]
+        shown, found = visible(true), maps[:, 1:] > 0
+        if int((shown & found).sum()) > SEEN * int((shown | found).sum()):
+            strengths = [m.square().mean().log() / 2 for m in (true[shown], maps[:, :1][found] * AMPLITUDE_UNIT / 255)]
+            apart.append(strengths[0] - strengths[1])
+    if apart:
+        # Amplitudes come out as logarithms.
+        model.maps.bias[0] += torch.stack(apart).mean()  # type: ignore[index]
+
+
+def _banded(flat: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Flat ground with bands on it, and their amplitude."""
+    image = in_eight_bits(add_bands(flat, torch.Generator().manual_seed(seed)))
+    return image, amplitude_label(image, flat, least=0.0)
 
 
 @torch.enable_grad()

@@ -15,7 +15,7 @@ NOISY = VISIBLE
 """Local RMS below which the difference of a capture and the same without moire counts as noise and JPEG: the mask then
 agrees best with the one that is rendered without them (intersection over union .96 on 50 captures; .95 at 2/255, .74 at
 3.5/255)."""
-PEAK = 1.1 * math.sqrt(2)
+PEAK = math.sqrt(2 / (0.82 * 0.96))
 """Of a sine, over its RMS as it is measured: the band that is looked at passes .82 to .96 of periods of 10 to 40 px."""
 SPARSE_SHARE = 0.5
 """Of the pairs that ``look_closer`` sees."""
