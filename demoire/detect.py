@@ -45,7 +45,7 @@ class Detection:
     Attributes:
         probability: that there is moire anywhere, calibrated on simulated captures, 0 to 1; the verdict is at 0.5.
         strength: amplitude of the moire where it is visible, over ``FULL_STRENGTH``/255, 0 to 1: that of a sine with
-            the same RMS.
+            the same RMS, each place counted by the probability that it is visible there.
         area: share of the picture where it is visible, 0 to 1.
         mask: (ceil(H/4), ceil(W/4)) bool: where it is visible.
         seconds: from start to end, loading included.
@@ -90,19 +90,23 @@ def detect(
 
     started = time.monotonic()
     with (models or ModelCache()).using(DETECTOR) as loaded:
-        logits, amplitude, mask = look(loaded, picture.pixels, Stop(cancelled=cancelled))
-    return conclude(logits, amplitude, mask, time.monotonic() - started)
+        logits, amplitude, visible = look(loaded, picture.pixels, Stop(cancelled=cancelled))
+    return conclude(logits, amplitude, visible, time.monotonic() - started)
 
 
 def conclude(
-    logits: NDArray[np.float32], amplitude: NDArray[np.float32], mask: NDArray[np.bool_], seconds: float
+    logits: NDArray[np.float32], amplitude: NDArray[np.float32], visible: NDArray[np.float32], seconds: float
 ) -> Detection:
-    """From the maps that ``look`` gives to the answer; the window with the most moire counts."""
-    inside = amplitude[mask]
-    strength = float(np.sqrt(np.square(inside).mean())) / FULL_STRENGTH if inside.size else 0.0
+    """From the maps that ``look`` gives to the answer; the window with the most moire counts.
+
+    For the strength each place counts as far as moire is visible there: of places just below the mask's threshold some
+    have moire, too.
+    """
+    mask, weight = visible > 0.5, float(visible.sum())
+    power = float((np.square(amplitude) * visible).sum()) / weight if weight else 0.0
     return Detection(
         probability=float(1 / (1 + np.exp(-logits.max()))),
-        strength=min(strength, 1.0),
+        strength=min(power**0.5 / FULL_STRENGTH, 1.0),
         area=float(mask.mean()),
         mask=mask,
         seconds=seconds,

@@ -33,13 +33,13 @@ _LARGEST = 4_000_000
 @torch.inference_mode()
 def look(
     loaded: LoadedModel, pixels: Samples, stop: Stop
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Runs the detector over (H, W, 3) pixels.
 
     Returns:
         logits of the verdict, one for each window of the picture (rows, columns); amplitude of the moire in 1/255 and
-        where it is visible, both (ceil(H/4), ceil(W/4)). Of more than ``MOST_LOOKED`` pixels half are looked at, in
-        evenly spread squares; what lies between is taken to be as the nearest of these.
+        the probability that it is visible, both (ceil(H/4), ceil(W/4)). Of more than ``MOST_LOOKED`` pixels half are
+        looked at, in evenly spread squares; what lies between is taken to be as the nearest of these.
 
     Raises:
         WeightsError: the model is no detector.
@@ -54,8 +54,8 @@ def look(
     else:
         maps, measures = _maps(loaded, [pixels], stop)
         logits = module.judge(measures[None])[0]
-    amplitude, shown = maps[:, :rows, :columns].numpy()
-    return logits.numpy(), amplitude * np.float32(AMPLITUDE_UNIT), shown > 0
+    amplitude, shown = maps[:, :rows, :columns]
+    return logits.numpy(), amplitude.numpy() * np.float32(AMPLITUDE_UNIT), torch.sigmoid(shown).numpy()
 
 
 def _looked_by_samples(loaded: LoadedModel, module: Detector, pixels: Samples, stop: Stop) -> tuple[Tensor, Tensor]:

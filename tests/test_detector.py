@@ -25,7 +25,7 @@ from demoire.picture import Picture
 from demoire.simulate.capture import VISIBLE
 from demoire.stop import Stop
 from demoire.tiling import predict_image
-from demoire.training.calibration import fit_verdicts, scale_amplitudes, scale_and_shift
+from demoire.training.calibration import MOIRE_SHARE, fit_verdict, scale_and_shift
 from demoire.training.export import measure_halo, visibility
 from demoire.training.labels import PEAK, TEXTURED_SHARE, add_bands, amplitude_label, look_closer, texture_some, visible
 from demoire.training.losses import imitation_loss, strength_loss
@@ -110,7 +110,7 @@ def test_shapes_and_windows(size: tuple[int, int]) -> None:
     maps, measures = model(torch.rand(2, 3, *size))
     assert maps.shape == (2, 2, size[0] // 4, size[1] // 4)
     assert (maps[:, 0] >= 0).all()
-    assert measures.shape == (2, 6, size[0] // 64, size[1] // 64)
+    assert measures.shape == (2, 7, size[0] // 64, size[1] // 64)
     assert (measures >= 0).all()
     rows, columns = (side // 64 - 1 for side in size)
     assert model.judge(measures).shape == (2, rows, columns)
@@ -134,11 +134,11 @@ def test_what_is_to_be_taken_out_is_measured() -> None:
     with torch.no_grad():
         model.cnn.head.bias.copy_(grid)
     maps, measures = model(plain)
-    power, luma, colour, *of_picture, shown = measures[0, :, 1, 2].tolist()
+    power, luma, colour, *of_picture, irregular, shown = measures[0, :, 1, 2].tolist()
     assert power == pytest.approx((fine / 2 / 2) ** 2, rel=1e-3)  # of its mean over two columns, half let through
     assert luma > 0.5  # a grid of two pixels is periodic
     assert colour == 0  # it is grey
-    assert of_picture == [0, 0]
+    assert of_picture == [0, 0] and irregular == 1
     assert shown == pytest.approx(float(torch.sigmoid(maps[0, 1, 16:32, 32:48]).mean()), rel=1e-4)
 
 
@@ -163,13 +163,14 @@ def test_either_of_both_verdicts_is_enough() -> None:
     model = small_detector()
     with torch.no_grad():
         model.by_bands.weight.fill_(1)
-    measures = torch.tensor([4.0, 0.5, 0.2, 0.1, 0.6, 0.5])[None, :, None, None].expand(1, 6, 2, 2)
-    strength = math.log(4.01 * 0.503 * 0.203 * 0.6) / 2
+        model.by_bands.bias.zero_()
+    measures = torch.tensor([4.0, 0.5, 0.2, 0.1, 0.6, 0.45, 0.5])[None, :, None, None].expand(1, 7, 2, 2)
+    strength = math.log(4.01 * 0.503 * 0.203 * 0.6) / 2 + 4 * math.log(0.5)
     odds = math.log(0.3 / 0.7)
     assert model.verdicts(measures).flatten().tolist() == pytest.approx([strength, odds], abs=1e-5)
     either = math.log(math.exp(strength) + math.exp(odds))
     assert float(model.judge(measures).detach()) == pytest.approx(either, abs=1e-5)
-    nothing = model.verdicts(torch.zeros(1, 6, 2, 2))
+    nothing = model.verdicts(torch.zeros(1, 7, 2, 2))
     assert torch.isfinite(nothing).all()
 
 
@@ -178,7 +179,7 @@ def test_maps_do_not_teach_the_network_that_restores() -> None:
     assert isinstance(model, Detector)
     model(torch.rand(1, 3, 128, 128))[0].sum().backward()
     taught = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
-    assert taught == {"maps", "smooth", "laterals", "tell"}
+    assert taught == {"maps", "correct", "smooth", "laterals", "tell", "gain"}
 
 
 def test_a_larger_network_does() -> None:
@@ -257,8 +258,8 @@ def test_of_large_pictures_half_is_looked_at_and_the_rest_like_its_neighbours(
     monkeypatch.setattr("demoire.look.MOST_LOOKED", 700_000)
     loaded = load_model("detector", weights=detector_weights)
     pixels = np.random.default_rng(3).integers(0, 256, (1300, 1290, 3), np.uint8)
-    logits, amplitude, mask = look(loaded, pixels, Stop())
-    assert amplitude.shape == mask.shape == (325, 323)
+    logits, amplitude, visible = look(loaded, pixels, Stop())
+    assert amplitude.shape == visible.shape == (325, 323)
     assert logits.shape == (1, 2)
     # Of 1408 rows those of one square in the middle, of 1408 columns those of two.
     top, lefts = 384, (0, 768)
@@ -275,20 +276,23 @@ def test_of_large_pictures_half_is_looked_at_and_the_rest_like_its_neighbours(
         assert np.array_equal(amplitude[outside], amplitude[nearest])
 
 
-def test_strength_and_area_are_those_of_the_mask() -> None:
+def test_strength_and_area_are_those_of_what_is_visible() -> None:
     amplitude = np.full((16, 16), 16, np.float32)
-    mask = np.zeros((16, 16), bool)
-    mask[:8] = True
+    visible = np.zeros((16, 16), np.float32)
+    visible[:8] = 1
     amplitude[8:] = 99
-    found = conclude(np.array([[-4.0, 2.0]], np.float32), amplitude, mask, 0.1)
+    found = conclude(np.array([[-4.0, 2.0]], np.float32), amplitude, visible, 0.1)
     assert found.strength == 0.5
     assert found.area == 0.5
     assert found.probability == pytest.approx(1 / (1 + math.exp(-2)))
     assert (found.found, found.level) == (True, "strong")
+    visible[8:], amplitude[8:] = 0.25, 0
+    assert conclude(np.zeros((1, 1), np.float32), amplitude, visible, 0).strength == pytest.approx(0.5 * 0.8**0.5)
 
 
-def test_no_mask_is_no_strength() -> None:
-    found = conclude(np.array([[-2.0]], np.float32), np.ones((4, 4), np.float32), np.zeros((4, 4), bool), 0.1)
+def test_nothing_visible_is_no_strength() -> None:
+    nothing = np.zeros((4, 4), np.float32)
+    found = conclude(np.array([[-2.0]], np.float32), nothing + 1, nothing, 0.1)
     assert (found.strength, found.area, found.level) == (0.0, 0.0, "none")
 
 
@@ -320,38 +324,51 @@ def test_calibration_finds_the_scale_of_known_probabilities() -> None:
     assert shift == pytest.approx(0.7, abs=0.15)
 
 
-def test_verdicts_are_fitted_to_the_highest_window() -> None:
+def test_the_verdict_is_fitted_to_the_highest_window() -> None:
     generator = torch.Generator().manual_seed(0)
     model, truth = small_detector(), small_detector()
     with torch.no_grad():
-        for verdict, (weight, bias) in ((truth.by_cnn, (3.0, 6.0)), (truth.by_bands, (3.0, -1.0))):
-            verdict.weight.fill_(weight)
-            verdict.bias.fill_(bias)
-        measures = torch.rand(1500, 6, 3, 3, generator=generator) ** 3
+        truth.by_cnn.weight.fill_(3)
+        truth.by_cnn.bias.fill_(6)
+        measures = torch.rand(1500, 7, 3, 3, generator=generator) ** 3
         measures[:, 0] *= 2
-        expected = torch.sigmoid(truth.judge(measures).amax((1, 2)))
+        measures[:, 5] = 1 - measures[:, 5] / 10  # as good as all pictures are irregular
+        expected = torch.sigmoid(truth.verdicts(measures)[:, 0].amax((1, 2)))
         positive = torch.rand(1500, generator=generator) < expected
-    fit_verdicts(model, measures, positive)
-    logits = model.judge(measures).amax((1, 2))
-    # As if both classes were equally frequent.
-    found = torch.sigmoid(logits + torch.logit(positive.float().mean()))
+    fit_verdict(model, measures, positive)
+    logits = model.verdicts(measures)[:, 0].amax((1, 2))
+    # As if one in three were positive.
+    found = torch.sigmoid(logits + torch.logit(positive.float().mean()) - math.log(MOIRE_SHARE / (1 - MOIRE_SHARE)))
     assert 0.2 < float(positive.float().mean()) < 0.8
     assert float((found - expected).abs().mean()) < 0.03
     assert not any(p.requires_grad for p in model.parameters())
 
 
-def test_amplitudes_are_scaled_to_known_bands() -> None:
-    """Of a model that sees moire of one amplitude everywhere: wherever it began, it ends at that of the bands."""
-    ends = []
-    for begin in (-1.0, 0.0, 1.0):
+def test_bands_are_even_odds_where_most_of_a_window_shows_them() -> None:
+    measures = torch.tensor([0.0, 0, 0, 0.75, 0.5, 1, 0.8])[None, :, None, None].expand(1, 7, 2, 2)
+    assert small_detector().verdicts(measures)[0, 1].item() == pytest.approx(0, abs=1e-5)
+
+
+def test_amplitudes_are_what_is_measured_and_can_be_corrected_within_limits() -> None:
+    """The power of bands by a half up and down, that of what is taken out by a factor of the root of two."""
+    wave = (0.5 + 12 / 255 * torch.sin(2 * math.pi * torch.arange(384) / 20)).expand(1, 3, 256, 384)
+    grid = torch.zeros(12)
+    grid[1::2] = -24 / 255
+
+    def found(taken: float, bands: float, gridded: bool) -> float:
         model = small_detector()
-        model.maps.weight.zero_()
-        model.maps.bias.copy_(torch.tensor([begin, 9.0]))
-        scale_amplitudes(model)
-        ends.append(float(model.maps.bias[0].exp()) * AMPLITUDE_UNIT)
-        assert float(model.maps.bias[1]) == 9
-    assert ends == pytest.approx([ends[0]] * 3, rel=1e-3)
-    assert 10 < ends[0] < 30, "bands are drawn up to 40/255, most of them above 20/255"
+        model.correct.weight.zero_()
+        model.correct.bias.copy_(torch.tensor([taken, bands]))
+        model.cnn.head.bias.copy_(grid * gridded)
+        shown = torch.full_like(wave, 0.5) if gridded else wave
+        return float(model(shown)[0][0, 0, 20:-20, 20:-20].median()) * AMPLITUDE_UNIT
+
+    even = found(0, 0, False)
+    assert 8 < even < 13, "a part of slow waves is not told from other frequencies that are as slow"
+    assert [found(9, 99, False), found(9, -99, False)] == pytest.approx([even * 1.5**0.5, even * 0.5**0.5], rel=1e-3)
+    taken = found(0, 0, True)
+    assert taken == pytest.approx(24 / 4 * 2**0.5, rel=1e-3)
+    assert [found(99, 9, True), found(-99, 9, True)] == pytest.approx([taken * 2**0.25, taken / 2**0.25], rel=1e-3)
 
 
 def test_calibration_finds_different_scales_on_both_sides_of_zero() -> None:

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from demoire.cli import main
+from demoire.detect import FULL_STRENGTH
+from demoire.evaluate_detector import true_strength
 from demoire.training.building import StoreOptions, build_store
 from demoire.training.content import ContentStore
 from tests.tiny import write_detector
@@ -32,9 +34,10 @@ def test_every_set_is_scored(pictures: Path, tmp_path: Path, capsys: pytest.Capt
     for part in ("moire", "clean"):
         (pairs / part).mkdir(parents=True)
         for number in range(3):
-            patches = np.random.default_rng(number).integers(60, 190, (16, 16, 3))
+            colours = np.random.default_rng(number).integers(40, 210, (5, 5, 3), dtype=np.uint8)
+            smooth = np.asarray(Image.fromarray(colours).resize((320, 320), Image.Resampling.BICUBIC), float)
             wave = 5 * (number + 1) * np.sin(np.arange(320) / 2) * (part == "moire")
-            picture = (np.kron(patches, np.ones((20, 20, 1))) + wave[:, None]).round().astype(np.uint8)
+            picture = (smooth + wave[:, None, None]).round().astype(np.uint8)
             Image.fromarray(picture).save(pairs / part / f"{number:04d}.png")
     command = ["evaluate-detector", "--pairs", str(pairs), "--clean", str(pictures), "--weights", str(weights)]
     command += ["--textures", "2", "--content", str(content), "--captures", "3"]
@@ -56,3 +59,13 @@ def test_every_set_is_scored(pictures: Path, tmp_path: Path, capsys: pytest.Capt
     assert main(command) == 0
     table = capsys.readouterr().out
     assert [line.split()[0] for line in table.splitlines()[1:]] == list(found["summary"])
+
+
+def test_strength_of_a_real_pair_is_that_of_bands_where_nothing_else_is() -> None:
+    """Bands on a third of a flat part; beside it detail that lies a pixel apart in both pictures."""
+    clean = np.full((240, 480, 3), 0.5, np.float32)
+    clean[:, 300:] = np.kron(np.random.default_rng(0).random((24, 18, 3)), np.ones((10, 10, 1)))
+    photo = np.roll(clean, 1, axis=0)
+    photo[:, :100] += (12 / 255 * np.sin(2 * np.pi * np.arange(240) / 20))[:, None, None]
+    assert true_strength(photo, clean) == pytest.approx(12 / FULL_STRENGTH, rel=0.1)
+    assert true_strength(np.roll(clean, 1, axis=0), clean) is None

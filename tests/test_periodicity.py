@@ -16,6 +16,7 @@ from demoire.models.periodicity import (
     evidence,
     periodic_shares,
     periodicity_radius,
+    regularity,
 )
 from demoire.models.unet import UNet, UNetConfig, receptive_radius
 from demoire.tiling import predict_image
@@ -71,6 +72,22 @@ def test_waves_of_another_strength_are_as_periodic_and_noise_takes_its_share() -
     assert torch.allclose(periodic_shares(waves(5.3, 30) * 10), plain, atol=1e-4)
     wave, noise = waves(5.3, 30).square().mean(), grain().mean(1).square().mean()
     assert periodic_shares(waves(5.3, 30) + grain()).mean() == pytest.approx(float(wave / (wave + noise)), abs=0.1)
+
+
+def test_patterns_are_regular_as_far_as_they_are_all_there_is() -> None:
+    woven = waves(6.3, 20) + waves(4.1, 100)
+    assert regularity(woven).shape == (1, 1, SIDE // WINDOW, SIDE // WINDOW)
+    assert regularity(woven).min() > 0.8
+    assert regularity(grain()).max() < 0.1
+    assert regularity(0.5 + 0 * woven).max() == 0
+    share = float(woven.square().mean() / (woven + grain()).square().mean())
+    assert float(regularity(woven + grain()).mean()) == pytest.approx(share, abs=0.1)
+
+
+def test_colours_that_cancel_out_are_regular_as_well() -> None:
+    opposed = waves(6.3, 20) * torch.tensor([1.0, 0.0, -1.0])[:, None, None]
+    assert opposed.mean(1).abs().max() < 1e-6
+    assert regularity(opposed).min() > 0.8
 
 
 def test_what_rounding_takes_away_is_nothing() -> None:

@@ -107,7 +107,7 @@ def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Sample
             break
         with torch.inference_mode():
             module.cnn.head.weight.normal_(0, 0.1)  # fresh weights take nothing out
-            module.maps.bias[1] -= module(padded(moire, 128))[0][0, 1].quantile(0.7)
+            module.maps.bias[0] -= module(padded(moire, 128))[0][0, 1].quantile(0.7)
             module.by_bands.bias.fill_(-30)  # then the other verdict decides
             features, others = (module(padded(pixels, 128))[1] for pixels in (moire, clean))
             high, low = (float(module.judge(found).max()) for found in (features, others))

@@ -30,15 +30,38 @@ _NEAR, _FAR = 5, 15
 """Sides of the squares, in positions of the maps, over which power is averaged; that of bands over both."""
 _LEAST_POWER, _LEAST_SHARE, _LEAST_SHOWN = 0.01, 0.003, 0.1
 """In (1/255)^2, of a periodic share, and of how much shows moire: what is added before logarithms are taken."""
-_BANDS_SCALE = 3.0
-"""Weight of the odds of bands, steep so that faint signs of them do not add up to moire; were it fitted, one faint band
-that the maps do not show would flatten it."""
+_NO_POWER = 1e-6
+_BANDS_SCALE, _EVEN = 3.0, 0.6
+"""Weight of the odds of bands, steep so that faint signs of them do not add up to moire, and how much of a window shows
+periodic bands where these odds are even. Were they fitted, one faint band that the maps do not show would flatten them,
+and textures, of which some are bands to any eye, would count for more than bands do."""
+_WOVEN, _LEAST_OTHER = 4.0, 0.05
+"""Weight of how little of a picture itself is periodic, and what is added to that: where a pattern is all there is,
+what goes on as a grid does is no sign of moire."""
 _SQUARE = 2 * periodicity.STEP
 """Side in pixels of the squares that measures are given for."""
-_TOLD = 9
+_TOLD = 10
 """Measures that the maps are told."""
-_STRONGEST = 256 / AMPLITUDE_UNIT
-"""Largest amplitude that the maps can give."""
+_MOST_CORRECTED, _LEAST_BANDS = math.log(2) / 2, 0.5
+"""Logarithm of the factor by which the power of what is taken out may be corrected, and how much of the power of what
+is periodic in the picture itself counts at least; at most it is one more. Left free, amplitudes become what is usual in
+simulated captures, and say little of photos."""
+_NO_POWER = 1e-6
+_BANDS_SCALE, _EVEN = 3.0, 0.6
+"""Weight of the odds of bands, steep so that faint signs of them do not add up to moire, and how much of a window shows
+periodic bands where these odds are even. Were they fitted, one faint band that the maps do not show would flatten them,
+and textures, of which some are bands to any eye, would count for more than bands do."""
+_WOVEN, _LEAST_OTHER = 4.0, 0.05
+"""Weight of how little of a picture itself is periodic, and what is added to that: where a pattern is all there is,
+what goes on as a grid does is no sign of moire."""
+_SQUARE = 2 * periodicity.STEP
+"""Side in pixels of the squares that measures are given for."""
+_TOLD = 10
+"""Measures that the maps are told."""
+_MOST_CORRECTED, _MOST_BANDS = math.log(2) / 2, 2.0
+"""Logarithm of the factor by which the amplitude of what is taken out may be corrected, and how much of the power of
+what is periodic in the picture itself may be bands: left free, amplitudes become what is usual in simulated captures,
+and say nothing of photos."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +99,9 @@ class Detector(nn.Module):
     Networks, CVPR 2017), and what was measured at each place. The verdict is given window by window, since moire that
     covers a corner of a large photo would drown in an average over all of it; and by two figures, each in a fully
     connected layer of its own, since more of them learn what holds for simulated captures only: strength and
-    periodicity of what the CNN takes out where moire shows, and how much of the window shows bands that are periodic
-    themselves.
+    periodicity of what the CNN takes out where moire shows, less where the whole picture is one pattern; and how much
+    of the window shows bands that are periodic themselves. Amplitudes are what is measured, too: of what the CNN takes
+    out and of bands; the maps correct them a little.
     """
 
     def __init__(self, config: DetectorConfig) -> None:
@@ -88,15 +112,20 @@ class Detector(nn.Module):
         self.laterals = nn.ModuleList(nn.Conv2d(width, evidence, 1) for width in config.cnn.channels[_MAPS_LEVEL:])
         self.tell = nn.Conv2d(_TOLD, evidence, 1)
         self.smooth = nn.Conv2d(evidence, evidence, 3, padding=1)
-        self.maps = nn.Conv2d(evidence, 2, 3, padding=1)
+        self.maps = nn.Conv2d(evidence, 1, 3, padding=1)
+        self.correct = nn.Conv2d(evidence, 2, 1)
+        self.gain = nn.Parameter(torch.zeros(1))
         self.by_cnn, self.by_bands = nn.Linear(1, 1), nn.Linear(1, 1)
         self.reset_verdicts()
 
     def reset_verdicts(self) -> None:
-        """Sets them to where fitting begins: three numbers at export, so that probabilities are calibrated."""
-        for verdict, weight in ((self.by_cnn, 1.0), (self.by_bands, _BANDS_SCALE)):
+        """Sets them to where fitting begins: two numbers at export, so that probabilities are calibrated."""
+        for verdict, weight, bias in (
+            (self.by_cnn, 1.0, 0.0),
+            (self.by_bands, _BANDS_SCALE, _BANDS_SCALE * math.log(1 / _EVEN - 1)),
+        ):
             nn.init.constant_(verdict.weight, weight)
-            nn.init.zeros_(verdict.bias)
+            nn.init.constant_(verdict.bias, bias)
             verdict.requires_grad_(False)
 
     def begin_with(self, trained: Mapping[str, Tensor]) -> None:
@@ -130,9 +159,9 @@ class Detector(nn.Module):
 
         Returns:
             maps (N, 2, H/4, W/4): amplitude of the moire in units of ``AMPLITUDE_UNIT``/255, at least 0, and the logit
-            that it is visible; and measures (N, 6, H/64, W/64), by which ``judge`` decides: of what is to be taken out
-            the power, in (1/255)^2, and the periodic shares of luma and colour; both of the picture itself; and how
-            much of the place shows moire.
+            that it is visible; and measures (N, 7, H/64, W/64), by which ``judge`` decides: of what is to be taken out
+            the power, in (1/255)^2, and the periodic shares of luma and colour; both of the picture itself at half of
+            its size; how little of it all is periodic; and how much of the place shows moire.
         """
         features: list[Tensor] = []
         taken, gate = self.cnn.taken(x, features)
@@ -144,23 +173,30 @@ class Detector(nn.Module):
         added, half = let_through(taken, gate), F.avg_pool2d(x, _HALF)
         fine, coarse, bands = _power(added, _FINE), _power(added, _COARSE), _power(_banded(half), 1)
         shares, periodic = _shares(F.pixel_shuffle(taken, 2), 1), _shares(half, _HALF)
-        told = self._told(x, [fine, coarse, _detail(x, half), bands], [*shares, *periodic])
+        irregular = 1 - periodicity.regularity(x)
+        near = [_mean_around(_on_squares(p, x, _MAPS_CELL), _NEAR) for p in (fine, coarse, _detail(x, half), bands)]
+        size = (near[0].shape[-2], near[0].shape[-1])
+        spread = [_resized(share, size) for share in (*shares, *periodic)]
         evidence: Tensor = self.laterals[-1](features[0].detach())
         for lateral, feature in zip(reversed(self.laterals[:-1]), features[1:], strict=True):
             evidence = F.interpolate(evidence, scale_factor=2, mode="nearest") + lateral(feature.detach())
-        maps = self.maps(_activated(self.smooth(_activated(evidence + self.tell(told))))).float()
-        amplitude, logit = maps[:, :1].clamp(max=math.log(_STRONGEST)).exp(), maps[:, 1:]
-        measures = [fine, *shares, *periodic, torch.sigmoid(logit)]
+        evidence = evidence + self.tell(self._told(near, spread, _resized(irregular, size)))
+        evidence = _activated(self.smooth(_activated(evidence)))
+        logit = self.maps(evidence).float()
+        correcting, banded = torch.split(self.correct(evidence).float(), 1, 1)
+        correction = (_MOST_CORRECTED * torch.tanh(correcting)).exp()
+        own = near[3] * torch.maximum(*spread[2:]) * (_LEAST_BANDS + torch.sigmoid(banded))
+        amplitude = _amplitude(near[0] * correction + own) * self.gain.exp()
+        measures = [fine, *shares, *periodic, irregular, torch.sigmoid(logit)]
         return torch.cat([amplitude, logit], 1), torch.cat([_on_squares(m, x, _SQUARE) for m in measures], 1)
 
     @staticmethod
-    def _told(picture: Tensor, powers: list[Tensor], shares: list[Tensor]) -> Tensor:
-        """Logarithms of what was measured, for each position of the maps: (N, 9, H/4, W/4)."""
-        near = [_mean_around(_on_squares(power, picture, _MAPS_CELL), _NEAR) for power in powers]
-        far = _mean_around(near[-1], _FAR)
-        spread = [F.interpolate(share, far.shape[-2:], mode="bilinear", align_corners=False) for share in shares]
-        amplitudes = _logarithm(torch.cat([*near, far], 1), _LEAST_POWER)
-        return torch.cat([amplitudes, _logarithm(torch.cat(spread, 1), _LEAST_SHARE)], 1)
+    def _told(near: list[Tensor], shares: list[Tensor], irregular: Tensor) -> Tensor:
+        """Logarithms of what was measured, for each position of the maps: (N, 10, H/4, W/4)."""
+        amplitudes = _logarithm(torch.cat([*near, _mean_around(near[-1], _FAR)], 1), _LEAST_POWER)
+        return torch.cat(
+            [amplitudes, _logarithm(torch.cat(shares, 1), _LEAST_SHARE), _logarithm(irregular, _LEAST_OTHER)], 1
+        )
 
     def judge(self, measures: Tensor) -> Tensor:
         """The logit that there is moire, for every window of ``forward``'s measures: (N, rows, columns)."""
@@ -170,9 +206,9 @@ class Detector(nn.Module):
     def verdicts(self, measures: Tensor) -> Tensor:
         """What is said of every window by what the CNN takes out, and by bands: (N, 2, rows, columns)."""
         pooled = self.windows(measures).permute(0, 2, 3, 1)
-        power, taken, own, shown = pooled[..., :1], pooled[..., 1:3], pooled[..., 3:5], pooled[..., 5:]
+        power, taken, own, irregular, shown = torch.split(pooled, [1, 2, 2, 1, 1], -1)
         strength = _logarithm(power, _LEAST_POWER) + _logarithm(taken, _LEAST_SHARE).sum(-1, keepdim=True)
-        strength = strength + _logarithm(shown, _LEAST_SHOWN)
+        strength = strength + _logarithm(shown, _LEAST_SHOWN) + _WOVEN * (irregular + _LEAST_OTHER).log()
         bands = torch.logit(shown * own.amax(-1, keepdim=True), _LEAST_SHARE)
         return torch.cat([self.by_cnn(strength), self.by_bands(bands)], -1).permute(0, 3, 1, 2)
 
@@ -203,6 +239,16 @@ def _detail(picture: Tensor, half: Tensor) -> Tensor:
 def _banded(half: Tensor) -> Tensor:
     """A picture at half of its size, less its mean around each place."""
     return half - _mean_around(half, _BAND)
+
+
+def _amplitude(power: Tensor) -> Tensor:
+    """In units of ``AMPLITUDE_UNIT``/255, of a sine of that power in (1/255)^2."""
+    # The slope of a root is endless at zero.
+    return (2 * power.float().clamp(min=_NO_POWER)).sqrt() / AMPLITUDE_UNIT
+
+
+def _resized(share: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(share, size, mode="bilinear", align_corners=False)
 
 
 def _shares(picture: Tensor, scale: int) -> list[Tensor]:

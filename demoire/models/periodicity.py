@@ -139,10 +139,31 @@ def periodic_shares(taken: Tensor, view: View = LUMA, every: int = 1) -> Tensor:
 def _spectra(plane: Tensor, row: int) -> Tensor:
     """(N, columns, frequencies): the power spectra of one row of windows, averaged with those left and right."""
     strip = plane[:, row * STEP : row * STEP + WINDOW].unfold(-1, WINDOW, STEP).transpose(1, 2)
-    tapered = (strip - strip.mean((-2, -1), keepdim=True)) * _frequencies(plane.device).taper
+    return F.avg_pool1d(_power(strip).transpose(1, 2), 3, 1, 1, count_include_pad=False).transpose(1, 2)
+
+
+def _power(windows: Tensor) -> Tensor:
+    """(..., frequencies): the power spectra of windows (..., WINDOW, WINDOW)."""
+    tapered = (windows - windows.mean((-2, -1), keepdim=True)) * _frequencies(windows.device).taper
     spectrum = torch.fft.rfft2(tapered).flatten(-2)
-    power = spectrum.real.square() + spectrum.imag.square()
-    return F.avg_pool1d(power.transpose(1, 2), 3, 1, 1, count_include_pad=False).transpose(1, 2)
+    power: Tensor = spectrum.real.square() + spectrum.imag.square()
+    return power
+
+
+def regularity(picture: Tensor) -> Tensor:
+    """How much of a picture is periodic: near 1 where a woven or printed pattern fills it, less in photos of displays.
+
+    Args:
+        picture: (N, 3, H, W), H and W multiples of ``WINDOW``.
+
+    Returns:
+        (N, 1, H / WINDOW, W / WINDOW), the share in [0, 1] of all colours' power in windows side by side.
+    """
+    with torch.autocast(picture.device.type, enabled=False):
+        windows = picture.float().unfold(-2, WINDOW, WINDOW).unfold(-2, WINDOW, WINDOW)
+        power = _power(windows).mean(1).permute(0, 3, 1, 2)
+        around = F.avg_pool2d(power, 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1)
+        return _shares(around, _least_power(LUMA, picture.device))[:, None]
 
 
 def _least_power(view: View, device: torch.device) -> Tensor:

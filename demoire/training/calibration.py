@@ -1,6 +1,6 @@
 """Makes logits of detector and discriminator probabilities, on held-out captures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from demoire.eight_bits import in_eight_bits
-from demoire.models.detector import AMPLITUDE_UNIT, Detector
+from demoire.models.detector import Detector
 from demoire.models.discriminator import Discriminator, sides
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.content import ContentStore
-from demoire.training.labels import add_bands, amplitude_label, from_rms, plain, visible
+from demoire.training.labels import from_rms, plain, visible
 from demoire.training.losses import OWN_TARGET
 from demoire.training.pool import VALIDATION_SEED, render_batch
 from demoire.training.textures import draw_texture
@@ -20,14 +20,13 @@ from demoire.training.textures import draw_texture
 SIDE = 512
 POSITIVE_SHARE = 0.02
 """How much of a picture, or a window, must have plain moire (``labels.plain``) to be a positive of the verdict."""
-SEEN = 0.5
-"""Intersection over union from which on a mask tells where bands are."""
-FLAT_EVERY = 9
-"""For so many captures there is one picture of bands on flat ground."""
+MOIRE_SHARE = 1 / 3
+"""Of the pictures that are asked about, as the probability of moire takes it: of a doubtful one it is better to say
+that there is none."""
 
 
-def scale_and_shift(logits: Tensor, positive: Tensor) -> list[float]:
-    """Scales and shift so that sigmoid(scales . logits + shift) is a probability, were both classes equally frequent.
+def scale_and_shift(logits: Tensor, positive: Tensor, share: float = 0.5) -> list[float]:
+    """Scales and shift so that sigmoid(scales . logits + shift) is a probability, were ``share`` of all positive.
 
     Platt, Probabilistic outputs for support vector machines (1999): a logistic regression whose targets are drawn in a
     little, so that classes that can be told apart perfectly do not give an endless scale.
@@ -38,111 +37,63 @@ def scale_and_shift(logits: Tensor, positive: Tensor) -> list[float]:
     Returns:
         K scales, and the shift.
     """
-    target, weight = _targets(positive)
+    counts = positive.sum().double(), (~positive).sum().double()
+    target = torch.where(positive, (counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2))
+    weight = torch.where(positive, share / counts[0], (1 - share) / counts[1])
     found = torch.tensor([1.0] * logits.shape[1] + [0.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([found], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
+        optimizer.zero_grad()
         scaled = logits.double() @ found[:-1] + found[-1]
-        return F.binary_cross_entropy_with_logits(scaled, target, weight, reduction="sum")
+        value = F.binary_cross_entropy_with_logits(scaled, target, weight, reduction="sum")
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
 
-    _minimise(loss, [found])
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     values: list[float] = found.detach().tolist()
     return values
 
 
-def _targets(positive: Tensor) -> tuple[Tensor, Tensor]:
-    """What to come near to for each, and how much each counts: both classes alike."""
-    counts = positive.sum().double(), (~positive).sum().double()
-    target = torch.where(positive, (counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2))
-    return target, torch.where(positive, 0.5 / counts[0], 0.5 / counts[1])
-
-
-def _minimise(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
-    optimizer = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        value = loss()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
-
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-
-
 @torch.no_grad()
 def calibrate(model: Detector, store: ContentStore, simulator: SimulatorConfig, captures: int = 160) -> None:
-    """Scales amplitudes, and fits verdicts to captures of the store's pictures, these themselves, textures, and bands.
+    """Fits the verdict to captures of the store's pictures, these themselves, and textures.
 
-    Bands are on flat ground only: those over busy pictures would have it take any faint sign of bands for moire. A
-    picture counts by its highest window, as it does later; what is fitted makes a probability at once.
+    A picture counts by its highest window, as it does later; what is fitted makes a probability at once.
     """
-    scale_amplitudes(model)
     measures, positive = [], []
 
     def add(image: Tensor, label: bool) -> None:
         measures.append(model(image)[1])
         positive.append(label)
 
-    def add_measured(image: Tensor, amplitude: Tensor) -> None:
-        share = float(plain(amplitude).float().mean())
-        if share > POSITIVE_SHARE or not visible(amplitude).any():
-            add(image, share > 0)
-
     for number in range(captures):
         seed = (VALIDATION_SEED, 2, number)
         capture = render_batch(store, simulator, seed, 1, SIDE, torch.device("cpu"), labels=True)
-        add_measured(capture.moire, from_rms(capture.amplitude))
+        amplitude = from_rms(capture.amplitude)
+        share = float(plain(amplitude).float().mean())
+        if share > POSITIVE_SHARE or not visible(amplitude).any():
+            add(capture.moire, share > 0)
         rng = np.random.default_rng((*seed, 1))
-        picture = _tensor(store.crop(rng, SIDE, SIDE))
-        add(picture, False)
+        add(_tensor(store.crop(rng, SIDE, SIDE)), False)
         if number % 2:
             add(_tensor(draw_texture(rng, SIDE, SIDE)), False)
-        if number % FLAT_EVERY == 0:
-            add_measured(*_banded(picture.mean((2, 3), keepdim=True).expand_as(picture), number))
-    fit_verdicts(model, torch.cat(measures), torch.tensor(positive))
+    fit_verdict(model, torch.cat(measures), torch.tensor(positive))
 
 
-@torch.no_grad()
-def scale_amplitudes(model: Detector, pictures: int = 96) -> None:
-    """Makes the strength of bands on flat ground right in the geometric mean over pictures whose bands are seen."""
-    apart = []
-    for number in range(pictures):
-        grey = 0.25 + 0.5 * torch.rand(1, 3, 1, 1, generator=torch.Generator().manual_seed(number))
-        image, true = _banded(grey.expand(1, 3, SIDE // 2, SIDE // 2), number)
-        maps = model(image)[0]
-        shown, found = visible(true), maps[:, 1:] > 0
-        if int((shown & found).sum()) > SEEN * int((shown | found).sum()):
-            strengths = [m.square().mean().log() / 2 for m in (true[shown], maps[:, :1][found] * AMPLITUDE_UNIT / 255)]
-            apart.append(strengths[0] - strengths[1])
-    if apart:
-        # Amplitudes come out as logarithms.
-        model.maps.bias[0] += torch.stack(apart).mean()  # type: ignore[index]
-
-
-def _banded(flat: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Flat ground with bands on it, and their amplitude."""
-    image = in_eight_bits(add_bands(flat, torch.Generator().manual_seed(seed)))
-    return image, amplitude_label(image, flat, least=0.0)
-
-
-@torch.enable_grad()
-def fit_verdicts(model: Detector, measures: Tensor, positive: Tensor) -> None:
-    """Sets the layers of the model's verdicts so that pictures' highest windows give probabilities; that of bands keeps
-    its weight.
+def fit_verdict(model: Detector, measures: Tensor, positive: Tensor) -> None:
+    """Sets the layer of the model's verdict on what its CNN takes so that pictures' highest windows give probabilities.
 
     Args:
-        measures, positive: (N, 6, h, w), as the model gives them, and (N,) bool; both classes must occur.
+        measures, positive: (N, 7, h, w), as the model gives them, and (N,) bool; both classes must occur.
     """
     model.reset_verdicts()
-    layers = nn.ParameterList([model.by_cnn.weight, model.by_cnn.bias, model.by_bands.bias]).requires_grad_(True)
-    target, weight = _targets(positive)
-
-    def loss() -> Tensor:
-        highest = model.judge(measures).amax((1, 2)).double()
-        return F.binary_cross_entropy_with_logits(highest, target, weight, reduction="sum")
-
-    _minimise(loss, list(layers.parameters()))
-    layers.requires_grad_(False)
+    highest = model.verdicts(measures)[:, 0].amax((1, 2))
+    with torch.enable_grad():
+        scale, shift = scale_and_shift(highest.detach()[:, None], positive, MOIRE_SHARE)
+    with torch.no_grad():
+        model.by_cnn.weight.fill_(scale)
+        model.by_cnn.bias.fill_(shift)
 
 
 @torch.no_grad()

@@ -58,7 +58,8 @@ _SCORES = (
 )
 _VERDICTS = (
     "The verdict is at a probability of 0.5, set on simulated captures alone. Strength is compared with the true\n"
-    "amplitude (simulated) or with the difference to the truth after a photometric fit (real pairs)."
+    "amplitude (simulated) or with the difference to the truth after a photometric fit (real pairs), where that is\n"
+    "visible and the truth has no detail of its own."
 )
 _JUDGED = (
     "Mean probability of being clean: of the photo, of what models make of it, and of the clean picture in the\n"

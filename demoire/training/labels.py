@@ -19,9 +19,9 @@ PEAK = math.sqrt(2 / (0.82 * 0.96))
 """Of a sine, over its RMS as it is measured: the band that is looked at passes .82 to .96 of periods of 10 to 40 px."""
 SPARSE_SHARE = 0.5
 """Of the pairs that ``look_closer`` sees."""
-TEXTURED_SHARE = 0.25
+TEXTURED_SHARE = 0.6
 """Of the pictures that ``texture_some`` sees."""
-FLAT_SHARE = 0.6
+FLAT_SHARE = 0.5
 """Of the pictures that ``flatten_some`` sees."""
 
 

@@ -189,10 +189,10 @@ PRESETS: Mapping[str, Preset] = {
             ("zh-CN", "判断照片有没有摩尔纹、有多强、在哪里。"),
         ),
         limits=(
-            "Strength is that of bands up to about 75 px wide; wider rings are seen, but underestimated.",
+            "Strength is that of grids and of bands up to about 40 px wide; wider rings are seen, but hardly counted.",
             "Regular texture that fills a picture (mesh, cloth, blinds seen from near) may be taken for moire.",
             "Very faint moire is missed more often than clean pictures are taken for moire.",
-            "The probability is calibrated where half of the pictures have moire; real collections differ.",
+            "The probability is calibrated where one picture in three has moire; real collections differ.",
             "Of photos of more than 5 megapixels half is looked at, in squares spread over them.",
         ),
     ),
