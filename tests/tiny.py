@@ -108,15 +108,16 @@ def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Sample
         with torch.inference_mode():
             module.cnn.head.weight.normal_(0, 0.1)  # fresh weights take nothing out
             module.maps.bias[0] -= module(padded(moire, 128))[0][0, 1].quantile(0.7)
-            module.by_bands.bias.fill_(-30)  # then the other verdict decides
-            features, others = (module(padded(pixels, 128))[1] for pixels in (moire, clean))
-            high, low = (float(module.judge(found).max()) for found in (features, others))
-        if high > low + 0.05:
-            scale = 6 / (high - low)
-            with torch.no_grad():
-                module.by_cnn.weight.fill_(scale)
-                module.by_cnn.bias.fill_(-scale * (low + high) / 2)
-            break
+            found = [module.verdicts(module(padded(pixels, 128))[1]).amax((0, 2, 3)) for pixels in (moire, clean)]
+            apart, middle = (found[0] - found[1]).tolist(), ((found[0] + found[1]) / 2).tolist()
+            # The verdict that tells them better decides, the other says nothing.
+            which, verdicts = apart.index(max(apart)), (module.by_cnn, module.by_bands)
+            if apart[which] > 0.05:
+                scale = 6 / apart[which]
+                verdicts[which].weight.mul_(scale)
+                verdicts[which].bias.mul_(scale).sub_(scale * middle[which])
+                verdicts[1 - which].bias.fill_(-60)
+                break
     fields = DETECTOR_FIELDS
     write_model(weights, "detector", module.state_dict(), asdict(module.needs), "detector", "detector", fields)
 
