@@ -31,6 +31,7 @@ _NEAR, _FAR = 5, 15
 _LEAST_POWER, _LEAST_SHARE, _LEAST_SHOWN = 0.01, 0.003, 0.1
 """In (1/255)^2, of a periodic share, and of how much shows moire: what is added before logarithms are taken."""
 _NO_POWER = 1e-6
+"""Amplitudes are of at least so much power, in (1/255)^2, so that they can be learnt where there is none."""
 _BANDS_SCALE, _EVEN = 3.0, 0.6
 """Weight of the odds of bands, steep so that faint signs of them do not add up to moire, and how much of a window shows
 periodic bands where these odds are even. Were they fitted, one faint band that the maps do not show would flatten them,
@@ -46,22 +47,6 @@ _MOST_CORRECTED, _LEAST_BANDS = math.log(2) / 2, 0.5
 """Logarithm of the factor by which the power of what is taken out may be corrected, and how much of the power of what
 is periodic in the picture itself counts at least; at most it is one more. Left free, amplitudes become what is usual in
 simulated captures, and say little of photos."""
-_NO_POWER = 1e-6
-_BANDS_SCALE, _EVEN = 3.0, 0.6
-"""Weight of the odds of bands, steep so that faint signs of them do not add up to moire, and how much of a window shows
-periodic bands where these odds are even. Were they fitted, one faint band that the maps do not show would flatten them,
-and textures, of which some are bands to any eye, would count for more than bands do."""
-_WOVEN, _LEAST_OTHER = 4.0, 0.05
-"""Weight of how little of a picture itself is periodic, and what is added to that: where a pattern is all there is,
-what goes on as a grid does is no sign of moire."""
-_SQUARE = 2 * periodicity.STEP
-"""Side in pixels of the squares that measures are given for."""
-_TOLD = 10
-"""Measures that the maps are told."""
-_MOST_CORRECTED, _MOST_BANDS = math.log(2) / 2, 2.0
-"""Logarithm of the factor by which the amplitude of what is taken out may be corrected, and how much of the power of
-what is periodic in the picture itself may be bands: left free, amplitudes become what is usual in simulated captures,
-and say nothing of photos."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +228,6 @@ def _banded(half: Tensor) -> Tensor:
 
 def _amplitude(power: Tensor) -> Tensor:
     """In units of ``AMPLITUDE_UNIT``/255, of a sine of that power in (1/255)^2."""
-    # The slope of a root is endless at zero.
     return (2 * power.float().clamp(min=_NO_POWER)).sqrt() / AMPLITUDE_UNIT
 
 
