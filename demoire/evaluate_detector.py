@@ -20,10 +20,9 @@ from demoire.loading import ModelCache
 from demoire.metrics import FloatImage, Reference, photometric_fit, to_float
 from demoire.pairs import PairFiles, load_picture
 from demoire.picture import Picture, Samples
-from demoire.simulate.capture import local_rms
 from demoire.simulate.config import SimulatorConfig
 from demoire.training.content import ContentStore
-from demoire.training.labels import from_rms, visible
+from demoire.training.labels import amplitude_label, from_rms, visible
 from demoire.training.pool import VALIDATION_SEED, render_batch, to_bytes
 from demoire.training.textures import draw_texture
 
@@ -87,10 +86,9 @@ def true_strength(fitted: FloatImage, clean: FloatImage) -> float | None:
     Returns:
         None where hardly any of the picture is such.
     """
-    difference, own = (
-        from_rms(local_rms(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]))
-        for image in (fitted - clean, clean)
-    )
+    photo, truth = (torch.from_numpy(image).permute(2, 0, 1)[None] for image in (fitted, clean))
+    difference = amplitude_label(photo, truth, least=0.0)
+    own = amplitude_label(truth, torch.zeros_like(truth), least=0.0)
     counted = visible(difference) & (own < _DETAILED)
     if float(counted.float().mean()) < _ENOUGH:
         return None
