@@ -17,6 +17,7 @@ from demoire.models.periodicity import (
     periodic_shares,
     periodicity_radius,
     regularity,
+    wave_shares,
 )
 from demoire.models.unet import UNet, UNetConfig, receptive_radius
 from demoire.tiling import predict_image
@@ -88,6 +89,28 @@ def test_colours_that_cancel_out_are_regular_as_well() -> None:
     opposed = waves(6.3, 20) * torch.tensor([1.0, 0.0, -1.0])[:, None, None]
     assert opposed.mean(1).abs().max() < 1e-6
     assert regularity(opposed).min() > 0.8
+
+
+@pytest.mark.parametrize(("period", "degrees"), [(5.3, 30), (7.1, 0), (13.1, 90), (12.7, 135), (6.2, 178)])
+def test_a_wave_is_one_wave(period: float, degrees: float) -> None:
+    shares = wave_shares(waves(period, degrees))
+    assert shares.shape == (1, 2, SIDE // STEP - 1, SIDE // STEP - 1)
+    assert shares[:, 1].min() > 0.9
+    assert shares[:, 1].max() < 1 + 1e-5
+    assert torch.equal(shares[:, :1], periodic_shares(waves(period, degrees)))
+
+
+def test_a_weave_is_several() -> None:
+    strong, weak = waves(6.3, 20), waves(4.1, 100) / 2
+    alone = float(wave_shares(strong)[:, 1].mean())  # next to all: little of it leaks farther than to its neighbours
+    assert wave_shares(strong + weak)[:, 0].min() > 0.9
+    assert float(wave_shares(strong + weak)[:, 1].mean()) == pytest.approx(alone * 4 / 5, abs=0.03)
+    assert float(wave_shares(strong + 2 * weak)[:, 1].mean()) == pytest.approx(alone / 2, abs=0.03)
+
+
+def test_where_nothing_is_periodic_there_is_no_wave() -> None:
+    assert wave_shares(torch.zeros(1, 3, SIDE, SIDE)).max() == 0
+    assert wave_shares(grain())[:, 1].mean() < 0.02
 
 
 def test_what_rounding_takes_away_is_nothing() -> None:

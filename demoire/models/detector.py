@@ -32,10 +32,10 @@ _LEAST_POWER, _LEAST_SHARE, _LEAST_SHOWN = 0.01, 0.003, 0.1
 """In (1/255)^2, of a periodic share, and of how much shows moire: what is added before logarithms are taken."""
 _NO_POWER = 1e-6
 """Amplitudes are of at least so much power, in (1/255)^2, so that they can be learnt where there is none."""
-_BANDS_SCALE, _EVEN = 3.0, 0.6
+_BANDS_SCALE, _EVEN = 3.0, 0.65
 """Weight of the odds of bands, steep so that faint signs of them do not add up to moire, and how much of a window shows
-periodic bands where these odds are even. Were they fitted, one faint band that the maps do not show would flatten them,
-and textures, of which some are bands to any eye, would count for more than bands do."""
+bands of one wave where these odds are even. Were they fitted, one faint band that the maps do not show would flatten
+them, and textures, of which some are bands to any eye, would count for more than bands do."""
 _WOVEN, _LEAST_OTHER = 4.0, 0.05
 """Weight of how little of a picture itself is periodic, and what is added to that: where a pattern is all there is,
 what goes on as a grid does is no sign of moire."""
@@ -85,8 +85,8 @@ class Detector(nn.Module):
     covers a corner of a large photo would drown in an average over all of it; and by two figures, each in a fully
     connected layer of its own, since more of them learn what holds for simulated captures only: strength and
     periodicity of what the CNN takes out where moire shows, less where the whole picture is one pattern; and how much
-    of the window shows bands that are periodic themselves. Amplitudes are what is measured, too: of what the CNN takes
-    out and of bands; the maps correct them a little.
+    of the window shows bands that are one wave, as woven and printed patterns are not. Amplitudes are what is measured,
+    too: of what the CNN takes out and of bands; the maps correct them a little.
     """
 
     def __init__(self, config: DetectorConfig) -> None:
@@ -145,8 +145,8 @@ class Detector(nn.Module):
         Returns:
             maps (N, 2, H/4, W/4): amplitude of the moire in units of ``AMPLITUDE_UNIT``/255, at least 0, and the logit
             that it is visible; and measures (N, 7, H/64, W/64), by which ``judge`` decides: of what is to be taken out
-            the power, in (1/255)^2, and the periodic shares of luma and colour; both of the picture itself at half of
-            its size; how little of it all is periodic; and how much of the place shows moire.
+            the power, in (1/255)^2, and the periodic shares of luma and colour; the shares of one wave in both of the
+            picture itself at half of its size; how little of it all is periodic; and how much of the place shows moire.
         """
         features: list[Tensor] = []
         taken, gate = self.cnn.taken(x, features)
@@ -157,7 +157,7 @@ class Detector(nn.Module):
         taken, gate = taken.detach(), gate.detach()
         added, half = let_through(taken, gate), F.avg_pool2d(x, _HALF)
         fine, coarse, bands = _power(added, _FINE), _power(added, _COARSE), _power(_banded(half), 1)
-        shares, periodic = _shares(F.pixel_shuffle(taken, 2), 1), _shares(half, _HALF)
+        (shares, _), (periodic, waves) = _shares(F.pixel_shuffle(taken, 2), 1), _shares(half, _HALF)
         irregular = 1 - periodicity.regularity(x)
         near = [_mean_around(_on_squares(p, x, _MAPS_CELL), _NEAR) for p in (fine, coarse, _detail(x, half), bands)]
         size = (near[0].shape[-2], near[0].shape[-1])
@@ -172,7 +172,7 @@ class Detector(nn.Module):
         correction = (_MOST_CORRECTED * torch.tanh(correcting)).exp()
         own = near[3] * torch.maximum(*spread[2:]) * (_LEAST_BANDS + torch.sigmoid(banded))
         amplitude = _amplitude(near[0] * correction + own) * self.gain.exp()
-        measures = [fine, *shares, *periodic, irregular, torch.sigmoid(logit)]
+        measures = [fine, *shares, *waves, irregular, torch.sigmoid(logit)]
         return torch.cat([amplitude, logit], 1), torch.cat([_on_squares(m, x, _SQUARE) for m in measures], 1)
 
     @staticmethod
@@ -235,15 +235,19 @@ def _resized(share: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(share, size, mode="bilinear", align_corners=False)
 
 
-def _shares(picture: Tensor, scale: int) -> list[Tensor]:
-    """Of both planes, about (N, 1, H / 64, W / 64), each the mean of nine windows that lie side by side.
+def _shares(picture: Tensor, scale: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Periodic shares of both planes, and those of one wave: the mean of nine windows that lie side by side.
 
     Args:
         picture: or what is taken out of it, reduced by ``scale``.
+
+    Returns:
+        each about (N, 1, H / 64, W / 64).
     """
     every = _SQUARE // periodicity.STEP // scale
-    shares = [periodicity.periodic_shares(picture, view, every) for view in periodicity.VIEWS]
-    return [F.avg_pool2d(share, 3, 1, 1, count_include_pad=False) for share in shares]
+    both = [periodicity.wave_shares(picture, view, every) for view in periodicity.VIEWS]
+    means = [F.avg_pool2d(shares, 3, 1, 1, count_include_pad=False) for shares in both]
+    return [mean[:, :1] for mean in means], [mean[:, 1:] for mean in means]
 
 
 def _mean_around(values: Tensor, side: int) -> Tensor:

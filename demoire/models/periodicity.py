@@ -66,6 +66,8 @@ class _Frequencies:
         ring: (K,), each one's ring.
         ring_means: (K, rings), times spectra: the means of rings.
         nearer, farther: (K,), indices of those on the same ray.
+        around: (K, 9), places in ``counted`` of each one and its neighbours, K for those that are not looked at.
+        listed: (K,), how often the power of each is among a row's values: twice in the first and last columns.
         fastest: (K,) bool, those of grids of two pixels.
         taper: (WINDOW, WINDOW), what windows are multiplied by before.
     """
@@ -75,6 +77,8 @@ class _Frequencies:
     ring_means: Tensor
     nearer: Tensor
     farther: Tensor
+    around: Tensor
+    listed: Tensor
     fastest: Tensor
     taper: Tensor
 
@@ -103,8 +107,22 @@ def _frequencies(device: torch.device) -> _Frequencies:
     # Nothing is faster than grids of two pixels.
     farther = torch.where(fastest, nearer, on_ray(_RAY))
     hann = torch.hann_window(WINDOW)
-    parts = (counted.flatten().nonzero()[:, 0], ring, means, nearer, farther, fastest, hann[:, None] * hann)
+    indices, around = counted.flatten().nonzero()[:, 0], _around(counted)
+    listed = 1 + (along_x % (WINDOW // 2) == 0).float().expand_as(radius)[counted]
+    parts = (indices, ring, means, nearer, farther, around, listed, fastest, hann[:, None] * hann)
     return _Frequencies(*(part.to(device) for part in parts))
+
+
+def _around(counted: Tensor) -> Tensor:
+    """(K, 9), as ``_Frequencies.around``: a taper spreads a wave over the nearest frequencies."""
+    places = torch.full(counted.shape, int(counted.sum()))
+    places[counted] = torch.arange(int(counted.sum()))
+    # Frequencies left of the first column are those of the second, upside down; none are faster than the last.
+    left = places[:, 1:2].flip(0).roll(1, 0)
+    wide = F.pad(torch.cat([left, places], 1), (0, 1), value=int(counted.sum()))
+    high = torch.cat([wide[-1:], wide, wide[:1]])
+    near: Tensor = high.unfold(0, 3, 1).unfold(1, 3, 1).flatten(2)[counted]
+    return near
 
 
 def _of_blocks(frequency: Tensor) -> Tensor:
@@ -114,15 +132,21 @@ def _of_blocks(frequency: Tensor) -> Tensor:
 
 
 def periodic_shares(taken: Tensor, view: View = LUMA, every: int = 1) -> Tensor:
-    """How much of what was taken out of an image is periodic.
+    """How much of what was taken out of an image is periodic: the first of ``wave_shares``."""
+    return wave_shares(taken, view, every)[:, :1]
+
+
+def wave_shares(taken: Tensor, view: View = LUMA, every: int = 1) -> Tensor:
+    """How much of what was taken out of an image is periodic, and how much is one wave, as bands of moire are.
 
     Args:
         taken: (N, 3, H, W), H and W multiples of ``SIZE_MULTIPLE``, ``WINDOW`` or more.
         every: only each so many windows along a row, and rows, have their share worked out, which costs most.
 
     Returns:
-        (N, 1, H / STEP - 1, W / STEP - 1), the shares in [0, 1] of the plane's power in windows that lie half over each
-        other; of windows in which nothing is taken out 0. Of every second window (N, 1, H / 2 / STEP, W / 2 / STEP).
+        (N, 2, H / STEP - 1, W / STEP - 1), the shares in [0, 1] of the plane's power in windows that lie half over each
+        other, of all peaks and of the highest; of windows in which nothing is taken out 0. Of every second window
+        (N, 2, H / 2 / STEP, W / 2 / STEP).
     """
     with torch.autocast(taken.device.type, enabled=False):
         plane = torch.einsum("nchw,c->nhw", taken.float(), taken.new_tensor(view.weights, dtype=torch.float32))
@@ -133,7 +157,7 @@ def periodic_shares(taken: Tensor, view: View = LUMA, every: int = 1) -> Tensor:
             spectra = [*spectra[-2:], _spectra(plane, row + 1)] if row + 1 < rows else spectra[-2:]
             if row % every == 0:
                 shares.append(_shares(torch.stack(spectra).mean(0)[:, ::every], least))
-        return torch.stack(shares, 1)[:, None]
+        return torch.stack(shares, 2)
 
 
 def _spectra(plane: Tensor, row: int) -> Tensor:
@@ -163,7 +187,7 @@ def regularity(picture: Tensor) -> Tensor:
         windows = picture.float().unfold(-2, WINDOW, WINDOW).unfold(-2, WINDOW, WINDOW)
         power = _power(windows).mean(1).permute(0, 3, 1, 2)
         around = F.avg_pool2d(power, 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1)
-        return _shares(around, _least_power(LUMA, picture.device))[:, None]
+        return _shares(around, _least_power(LUMA, picture.device))[:, :1]
 
 
 def _least_power(view: View, device: torch.device) -> Tensor:
@@ -174,13 +198,18 @@ def _least_power(view: View, device: torch.device) -> Tensor:
 
 
 def _shares(power: Tensor, least: Tensor) -> Tensor:
-    """(N, columns): the share of isolated peaks of power ``least`` on, in spectra (N, columns, frequencies)."""
+    """(N, 2, ...), of spectra (N, ..., K'): the share of isolated peaks of power ``least`` on; and of what is near the
+    highest of them.
+    """
     frequencies = _frequencies(power.device)
     counted = power[..., frequencies.counted]
     ring = (counted @ frequencies.ring_means)[..., frequencies.ring]
     ray = torch.maximum(power[..., frequencies.nearer], power[..., frequencies.farther])
     alone = (counted > _ALONE * ring) & (counted > _ALONE * ray) & (counted >= least)
-    return (counted * alone).sum(-1) / counted.sum(-1).clamp(min=_ENOUGH_POWER)
+    peaks = counted * alone
+    highest, place = peaks.max(-1)
+    near = F.pad(counted * frequencies.listed, (0, 1)).gather(-1, frequencies.around[place]).sum(-1)
+    return torch.stack([peaks.sum(-1), near * (highest > 0)], 1) / counted.sum(-1).clamp(min=_ENOUGH_POWER)[:, None]
 
 
 def certainty(taken: Tensor, like: Tensor) -> Tensor:
