@@ -345,7 +345,7 @@ def test_the_verdict_is_fitted_to_the_highest_window() -> None:
 
 
 def test_bands_are_even_odds_where_most_of_a_window_shows_them() -> None:
-    measures = torch.tensor([0.0, 0, 0, 0.75, 0.5, 1, 0.8])[None, :, None, None].expand(1, 7, 2, 2)
+    measures = torch.tensor([0.0, 0, 0, 0.8125, 0.5, 1, 0.8])[None, :, None, None].expand(1, 7, 2, 2)
     assert small_detector().verdicts(measures)[0, 1].item() == pytest.approx(0, abs=1e-5)
 
 
