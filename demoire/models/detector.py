@@ -1,7 +1,7 @@
 """A small CNN that says where there is moire, how strong it is, and whether a picture has any."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -157,7 +157,9 @@ class Detector(nn.Module):
         taken, gate = taken.detach(), gate.detach()
         added, half = let_through(taken, gate), F.avg_pool2d(x, _HALF)
         fine, coarse, bands = _power(added, _FINE), _power(added, _COARSE), _power(_banded(half), 1)
-        (shares, _), (periodic, waves) = _shares(F.pixel_shuffle(taken, 2), 1), _shares(half, _HALF)
+        shares = _shares(F.pixel_shuffle(taken, 2), 1, periodicity.periodic_shares)
+        both = _shares(half, _HALF, periodicity.wave_shares)
+        periodic, waves = [plane[:, :1] for plane in both], [plane[:, 1:] for plane in both]
         irregular = 1 - periodicity.regularity(x)
         near = [_mean_around(_on_squares(p, x, _MAPS_CELL), _NEAR) for p in (fine, coarse, _detail(x, half), bands)]
         size = (near[0].shape[-2], near[0].shape[-1])
@@ -235,19 +237,16 @@ def _resized(share: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(share, size, mode="bilinear", align_corners=False)
 
 
-def _shares(picture: Tensor, scale: int) -> tuple[list[Tensor], list[Tensor]]:
-    """Periodic shares of both planes, and those of one wave: the mean of nine windows that lie side by side.
+def _shares(picture: Tensor, scale: int, measure: Callable[[Tensor, periodicity.View, int], Tensor]) -> list[Tensor]:
+    """What is measured of both planes, about (N, C, H / 64, W / 64): the mean of nine windows that lie side by side.
 
     Args:
         picture: or what is taken out of it, reduced by ``scale``.
-
-    Returns:
-        each about (N, 1, H / 64, W / 64).
+        measure: ``periodicity.periodic_shares`` or ``periodicity.wave_shares``.
     """
     every = _SQUARE // periodicity.STEP // scale
-    both = [periodicity.wave_shares(picture, view, every) for view in periodicity.VIEWS]
-    means = [F.avg_pool2d(shares, 3, 1, 1, count_include_pad=False) for shares in both]
-    return [mean[:, :1] for mean in means], [mean[:, 1:] for mean in means]
+    shares = [measure(picture, view, every) for view in periodicity.VIEWS]
+    return [F.avg_pool2d(share, 3, 1, 1, count_include_pad=False) for share in shares]
 
 
 def _mean_around(values: Tensor, side: int) -> Tensor:

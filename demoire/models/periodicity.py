@@ -8,6 +8,7 @@ of a grid, whose frequency hardly changes, stay. After Sidorov and Kokaram, Supp
 analysis (VCIP 2002), who look for such peaks by hand.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -115,11 +116,12 @@ def _frequencies(device: torch.device) -> _Frequencies:
 
 def _around(counted: Tensor) -> Tensor:
     """(K, 9), as ``_Frequencies.around``: a taper spreads a wave over the nearest frequencies."""
-    places = torch.full(counted.shape, int(counted.sum()))
-    places[counted] = torch.arange(int(counted.sum()))
+    none = int(counted.sum())
+    places = torch.full(counted.shape, none)
+    places[counted] = torch.arange(none)
     # Frequencies left of the first column are those of the second, upside down; none are faster than the last.
     left = places[:, 1:2].flip(0).roll(1, 0)
-    wide = F.pad(torch.cat([left, places], 1), (0, 1), value=int(counted.sum()))
+    wide = F.pad(torch.cat([left, places], 1), (0, 1), value=none)
     high = torch.cat([wide[-1:], wide, wide[:1]])
     near: Tensor = high.unfold(0, 3, 1).unfold(1, 3, 1).flatten(2)[counted]
     return near
@@ -132,8 +134,8 @@ def _of_blocks(frequency: Tensor) -> Tensor:
 
 
 def periodic_shares(taken: Tensor, view: View = LUMA, every: int = 1) -> Tensor:
-    """How much of what was taken out of an image is periodic: the first of ``wave_shares``."""
-    return wave_shares(taken, view, every)[:, :1]
+    """How much of what was taken out of an image is periodic: the first of ``wave_shares``, alone."""
+    return _of_windows(taken, view, every, _share)
 
 
 def wave_shares(taken: Tensor, view: View = LUMA, every: int = 1) -> Tensor:
@@ -148,6 +150,11 @@ def wave_shares(taken: Tensor, view: View = LUMA, every: int = 1) -> Tensor:
         other, of all peaks and of the highest; of windows in which nothing is taken out 0. Of every second window
         (N, 2, H / 2 / STEP, W / 2 / STEP).
     """
+    return _of_windows(taken, view, every, _share_and_wave)
+
+
+def _of_windows(taken: Tensor, view: View, every: int, measure: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """What ``measure`` gives of spectra and the least power of their peaks: (N, C, rows, columns)."""
     with torch.autocast(taken.device.type, enabled=False):
         plane = torch.einsum("nchw,c->nhw", taken.float(), taken.new_tensor(view.weights, dtype=torch.float32))
         rows, least = plane.shape[-2] // STEP - 1, _least_power(view, plane.device)
@@ -156,7 +163,7 @@ def wave_shares(taken: Tensor, view: View = LUMA, every: int = 1) -> Tensor:
             # Three rows of windows at most are held at once: of a large image all would be several times its size.
             spectra = [*spectra[-2:], _spectra(plane, row + 1)] if row + 1 < rows else spectra[-2:]
             if row % every == 0:
-                shares.append(_shares(torch.stack(spectra).mean(0)[:, ::every], least))
+                shares.append(measure(torch.stack(spectra).mean(0)[:, ::every], least))
         return torch.stack(shares, 2)
 
 
@@ -187,7 +194,7 @@ def regularity(picture: Tensor) -> Tensor:
         windows = picture.float().unfold(-2, WINDOW, WINDOW).unfold(-2, WINDOW, WINDOW)
         power = _power(windows).mean(1).permute(0, 3, 1, 2)
         around = F.avg_pool2d(power, 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1)
-        return _shares(around, _least_power(LUMA, picture.device))[:, :1]
+        return _share(around, _least_power(LUMA, picture.device))
 
 
 def _least_power(view: View, device: torch.device) -> Tensor:
@@ -197,19 +204,33 @@ def _least_power(view: View, device: torch.device) -> Tensor:
     return (amplitude * (WINDOW / 2) ** 2).square()
 
 
-def _shares(power: Tensor, least: Tensor) -> Tensor:
-    """(N, 2, ...), of spectra (N, ..., K'): the share of isolated peaks of power ``least`` on; and of what is near the
-    highest of them.
-    """
+def _share(power: Tensor, least: Tensor) -> Tensor:
+    """(N, 1, ...), of spectra (N, ..., K'): the share of isolated peaks of power ``least`` on."""
+    counted, peaks = _peaks(power, least)
+    return _over(peaks.sum(-1)[:, None], counted)
+
+
+def _share_and_wave(power: Tensor, least: Tensor) -> Tensor:
+    """(N, 2, ...): ``_share``, and that of what is near the highest of these peaks."""
+    counted, peaks = _peaks(power, least)
+    frequencies, (highest, place) = _frequencies(power.device), peaks.max(-1)
+    near = F.pad(counted * frequencies.listed, (0, 1)).gather(-1, frequencies.around[place]).sum(-1)
+    return _over(torch.stack([peaks.sum(-1), near * (highest > 0)], 1), counted)
+
+
+def _peaks(power: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
+    """The power that is looked at, (N, ..., K), and of it that of isolated peaks, else 0."""
     frequencies = _frequencies(power.device)
     counted = power[..., frequencies.counted]
     ring = (counted @ frequencies.ring_means)[..., frequencies.ring]
     ray = torch.maximum(power[..., frequencies.nearer], power[..., frequencies.farther])
     alone = (counted > _ALONE * ring) & (counted > _ALONE * ray) & (counted >= least)
-    peaks = counted * alone
-    highest, place = peaks.max(-1)
-    near = F.pad(counted * frequencies.listed, (0, 1)).gather(-1, frequencies.around[place]).sum(-1)
-    return torch.stack([peaks.sum(-1), near * (highest > 0)], 1) / counted.sum(-1).clamp(min=_ENOUGH_POWER)[:, None]
+    return counted, counted * alone
+
+
+def _over(power: Tensor, counted: Tensor) -> Tensor:
+    """Shares of all that is looked at."""
+    return power / counted.sum(-1).clamp(min=_ENOUGH_POWER)[:, None]
 
 
 def certainty(taken: Tensor, like: Tensor) -> Tensor:
