@@ -17,6 +17,7 @@ from demoire.models.periodicity import (
     periodic_shares,
     periodicity_radius,
     regularity,
+    wave_power,
     wave_shares,
 )
 from demoire.models.unet import UNet, UNetConfig, receptive_radius
@@ -73,6 +74,18 @@ def test_waves_of_another_strength_are_as_periodic_and_noise_takes_its_share() -
     assert torch.allclose(periodic_shares(waves(5.3, 30) * 10), plain, atol=1e-4)
     wave, noise = waves(5.3, 30).square().mean(), grain().mean(1).square().mean()
     assert periodic_shares(waves(5.3, 30) + grain()).mean() == pytest.approx(float(wave / (wave + noise)), abs=0.1)
+
+
+@pytest.mark.parametrize(("period", "degrees"), [(4.3, 17), (7.1, 17), (12, 0), (12, 90), (20, 0)])
+def test_power_of_a_wave_is_half_of_its_squared_amplitude_whatever_else_there_is(period: float, degrees: float) -> None:
+    own = float(waves(period, degrees).square().mean())
+    power = wave_power(waves(period, degrees) * 5)
+    assert power.shape == (1, 1, SIDE // WINDOW, SIDE // WINDOW)
+    assert power.min() > own * 25 * 0.8 and power.max() < own * 25 * 1.05
+    beside = waves(period, degrees) * 5 + waves(5.3, 60) * 3 + grain() + torch.linspace(0, 1, SIDE)
+    assert float(wave_power(beside).median()) == pytest.approx(float(power.median()), rel=0.15)
+    assert wave_power(torch.linspace(0, 1, SIDE).expand(1, 3, SIDE, SIDE)).max() == 0
+    assert wave_power(waves(period, degrees) / 40).max() == 0, "fainter than rounding to 8 bits"
 
 
 def test_patterns_are_regular_as_far_as_they_are_all_there_is() -> None:

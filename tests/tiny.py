@@ -69,7 +69,7 @@ def write_model(
 
 
 LOOK_FIELDS = {"channels": [4, 4, 4], "encoder_blocks": [0, 0, 0], "decoder_blocks": [0, 0], "context_blocks": 0}
-DETECTOR_FIELDS = {"cnn": LOOK_FIELDS, "evidence": 4, "window": 2}
+DETECTOR_FIELDS = {"cnn": LOOK_FIELDS, "evidence": 4, "evidence_blocks": 1, "window": 2}
 DISCRIMINATOR_FIELDS = {"channels": (6, 8, 8, 8), "hidden": 6}
 
 
@@ -107,7 +107,7 @@ def write_detector(weights: Path, clean: "Samples | None" = None, moire: "Sample
             break
         with torch.inference_mode():
             module.cnn.head.weight.normal_(0, 0.1)  # fresh weights take nothing out
-            module.maps.bias[0] -= module(padded(moire, 128))[0][0, 1].quantile(0.7)
+            module.visibility.bias[0] -= module(padded(moire, 128))[0][0, 1].quantile(0.7)
             found = [module.verdicts(module(padded(pixels, 128))[1]).amax((0, 2, 3)) for pixels in (moire, clean)]
             apart, middle = (found[0] - found[1]).tolist(), ((found[0] + found[1]) / 2).tolist()
             # The verdict that tells them better decides, the other says nothing.

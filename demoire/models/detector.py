@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from demoire.models import periodicity
 from demoire.models.base import Needs
-from demoire.models.unet import UNet, UNetConfig, as_unet_config, let_through, receptive_radius
+from demoire.models.unet import (
+    CONTEXT_KERNEL,
+    ContextBlock,
+    UNet,
+    UNetConfig,
+    as_unet_config,
+    let_through,
+    receptive_radius,
+)
 
 AMPLITUDE_UNIT = 8.0
 """One unit of the amplitude map, in 1/255."""
@@ -18,30 +26,30 @@ _HALF = 2
 """How much smaller the picture is in which wide bands are looked for."""
 _BAND = 21
 """Side in pixels of the half-size picture of the squares whose mean is taken from it: what is left are bands."""
-_MAPS_LEVEL, _MAPS_CELL = 1, 4
-"""Level of the CNN whose features make the maps, and side in pixels of one of their positions."""
+_MAPS_LEVEL, _MAPS_CELL, _EVIDENCE_CELL = 1, 4, 8
+"""Finest level of the CNN whose features make the maps, and sides in pixels of a position of the maps and of the
+evidence that they are made of: moire hardly changes from one to the next."""
 _FINEST = ("stem.", "encoders.0.", "downs.0.", "ups.0.", "decoders.0.", "head.")
 """Layers of the CNN that read or write its finest level."""
-_LEAK = 0.1
-"""Slope below zero of the new layers: plain rectifiers died in training."""
 _FINE, _COARSE = 2, 8
 """Squares in pixels over which what would be taken out is averaged before its power is measured: grids, and bands."""
-_NEAR, _FAR = 5, 15
-"""Sides of the squares, in positions of the maps, over which power is averaged; that of bands over both."""
+_NEAR, _AROUND, _FAR = 5, 3, 7
+"""Sides of the squares over which power is averaged: in positions of the maps, and in those of the evidence, where that
+of bands is over both."""
 _LEAST_POWER, _LEAST_SHARE, _LEAST_SHOWN = 0.01, 0.003, 0.1
 """In (1/255)^2, of a periodic share, and of how much shows moire: what is added before logarithms are taken."""
 _NO_POWER = 1e-6
 """Amplitudes are of at least so much power, in (1/255)^2, so that they can be learnt where there is none."""
-_BANDS_SCALE, _EVEN = 3.0, 0.65
+_BANDS_SCALE, _EVEN = 3.0, 0.7
 """Weight of the odds of bands, steep so that faint signs of them do not add up to moire, and how much of a window shows
 bands of one wave where these odds are even. Were they fitted, one faint band that the maps do not show would flatten
 them, and textures, of which some are bands to any eye, would count for more than bands do."""
-_WOVEN, _LEAST_OTHER = 4.0, 0.05
+_WOVEN, _LEAST_OTHER = 3.0, 0.05
 """Weight of how little of a picture itself is periodic, and what is added to that: where a pattern is all there is,
 what goes on as a grid does is no sign of moire."""
 _SQUARE = 2 * periodicity.STEP
 """Side in pixels of the squares that measures are given for."""
-_TOLD = 10
+_TOLD = 12
 """Measures that the maps are told."""
 _MOST_CORRECTED, _LEAST_BANDS = math.log(2) / 2, 0.5
 """Logarithm of the factor by which the power of what is taken out may be corrected, and how much of the power of what
@@ -56,6 +64,7 @@ class DetectorConfig:
     Attributes:
         cnn: the restoring network that looks for what is to be taken out.
         evidence: width that the features of all levels from 1/4 of the size on are brought to for the maps.
+        evidence_blocks: how often it is looked around then, 24 px farther each time.
         window: side of the windows that are judged, in squares of 64 px; one begins every ``window // 2`` squares.
     """
 
@@ -64,7 +73,8 @@ class DetectorConfig:
             channels=(16, 48, 96, 128), encoder_blocks=(0, 0, 0, 0), decoder_blocks=(1, 1, 0), context_blocks=2
         )
     )
-    evidence: int = 28
+    evidence: int = 40
+    evidence_blocks: int = 3
     window: int = 3
 
     def __post_init__(self) -> None:
@@ -78,15 +88,16 @@ class Detector(nn.Module):
 
     Moire is what goes on as a grid does among what such a network takes out: its strength and its periodicity together
     tell it from texture, which neither does alone. What a network has learnt in days of restoring holds for photos;
-    learning to detect from simulated captures it forgets that within minutes, so the maps do not teach it: it is taught
-    by a larger one that restores. Faint wide bands it leaves: of those strength and periodicity are measured in the
-    picture at half of its size. The features of all levels are added up for the maps (after Lin et al., Feature Pyramid
-    Networks, CVPR 2017), and what was measured at each place. The verdict is given window by window, since moire that
-    covers a corner of a large photo would drown in an average over all of it; and by two figures, each in a fully
-    connected layer of its own, since more of them learn what holds for simulated captures only: strength and
-    periodicity of what the CNN takes out where moire shows, less where the whole picture is one pattern; and how much
-    of the window shows bands that are one wave, as woven and printed patterns are not. Amplitudes are what is measured,
-    too: of what the CNN takes out and of bands; the maps correct them a little.
+    learning to detect from simulated captures alone it forgets that within minutes, so what it takes out is taught by a
+    larger one that restores all the while; the maps teach its features only. Faint wide bands it leaves: of those
+    strength and periodicity are measured in the picture at half of its size. The features of all levels are added up
+    for the maps (after Lin et al., Feature Pyramid Networks, CVPR 2017) with what was measured at each place, at 1/8 of
+    the size, where a wide view costs little. The verdict is given window by window, since moire that covers a corner of
+    a large photo would drown in an average over all of it; and by two figures, each in a fully connected layer of its
+    own, since more of them learn what holds for simulated captures only: strength and periodicity of what the CNN takes
+    out where moire shows, less where the whole picture is one pattern; and how much of the window shows bands that are
+    one wave, as woven and printed patterns are not. Amplitudes are what is measured, too: the greater of what the CNN
+    takes out and of bands; the maps correct them a little.
     """
 
     def __init__(self, config: DetectorConfig) -> None:
@@ -96,10 +107,9 @@ class Detector(nn.Module):
         evidence = config.evidence
         self.laterals = nn.ModuleList(nn.Conv2d(width, evidence, 1) for width in config.cnn.channels[_MAPS_LEVEL:])
         self.tell = nn.Conv2d(_TOLD, evidence, 1)
-        self.smooth = nn.Conv2d(evidence, evidence, 3, padding=1)
-        self.maps = nn.Conv2d(evidence, 1, 3, padding=1)
+        self.context = nn.Sequential(*[ContextBlock(evidence) for _ in range(config.evidence_blocks)])
+        self.visibility = nn.Conv2d(evidence, 1, 3, padding=1)
         self.correct = nn.Conv2d(evidence, 2, 1)
-        self.gain = nn.Parameter(torch.zeros(1))
         self.by_cnn, self.by_bands = nn.Linear(1, 1), nn.Linear(1, 1)
         self.reset_verdicts()
 
@@ -119,7 +129,7 @@ class Detector(nn.Module):
         Raises:
             RuntimeError: other widths differ.
         """
-        if "maps.weight" in trained:
+        if "visibility.weight" in trained:
             self.load_state_dict(trained)
             return
         own = self.cnn.state_dict()
@@ -135,7 +145,9 @@ class Detector(nn.Module):
         """What the pipeline must give; the halo is the receptive field."""
         multiple = max(self.config.cnn.size_multiple, _HALF * _SQUARE)
         # What the CNN takes is measured around each place, and the maps look on from there.
-        radius = receptive_radius(self.config.cnn) + _HALF * periodicity.periodicity_radius()
+        seen, periodic = receptive_radius(self.config.cnn), periodicity.periodicity_radius()
+        looked = (self.config.evidence_blocks * (CONTEXT_KERNEL // 2) + 1) * _EVIDENCE_CELL
+        radius = max(seen + periodic, _HALF * periodic) + looked
         radius = -(-radius // multiple) * multiple
         return Needs(size_multiple=multiple, receptive_field=radius, halo=radius)
 
@@ -153,37 +165,16 @@ class Detector(nn.Module):
         return self.describe(x, taken, gate, features)
 
     def describe(self, x: Tensor, taken: Tensor, gate: Tensor, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """What ``forward`` gives, of what its CNN gives (``UNet.taken``), which learns nothing from it."""
-        taken, gate = taken.detach(), gate.detach()
-        added, half = let_through(taken, gate), F.avg_pool2d(x, _HALF)
-        fine, coarse, bands = _power(added, _FINE), _power(added, _COARSE), _power(_banded(half), 1)
-        shares = _shares(F.pixel_shuffle(taken, 2), 1, periodicity.periodic_shares)
-        both = _shares(half, _HALF, periodicity.wave_shares)
-        periodic, waves = [plane[:, :1] for plane in both], [plane[:, 1:] for plane in both]
-        irregular = 1 - periodicity.regularity(x)
-        near = [_mean_around(_on_squares(p, x, _MAPS_CELL), _NEAR) for p in (fine, coarse, _detail(x, half), bands)]
-        size = (near[0].shape[-2], near[0].shape[-1])
-        spread = [_resized(share, size) for share in (*shares, *periodic)]
-        evidence: Tensor = self.laterals[-1](features[0].detach())
-        for lateral, feature in zip(reversed(self.laterals[:-1]), features[1:], strict=True):
-            evidence = F.interpolate(evidence, scale_factor=2, mode="nearest") + lateral(feature.detach())
-        evidence = evidence + self.tell(self._told(near, spread, _resized(irregular, size)))
-        evidence = _activated(self.smooth(_activated(evidence)))
-        logit = self.maps(evidence).float()
-        correcting, banded = torch.split(self.correct(evidence).float(), 1, 1)
-        correction = (_MOST_CORRECTED * torch.tanh(correcting)).exp()
-        own = near[3] * torch.maximum(*spread[2:]) * (_LEAST_BANDS + torch.sigmoid(banded))
-        amplitude = _amplitude(near[0] * correction + own) * self.gain.exp()
-        measures = [fine, *shares, *waves, irregular, torch.sigmoid(logit)]
-        return torch.cat([amplitude, logit], 1), torch.cat([_on_squares(m, x, _SQUARE) for m in measures], 1)
-
-    @staticmethod
-    def _told(near: list[Tensor], shares: list[Tensor], irregular: Tensor) -> Tensor:
-        """Logarithms of what was measured, for each position of the maps: (N, 10, H/4, W/4)."""
-        amplitudes = _logarithm(torch.cat([*near, _mean_around(near[-1], _FAR)], 1), _LEAST_POWER)
-        return torch.cat(
-            [amplitudes, _logarithm(torch.cat(shares, 1), _LEAST_SHARE), _logarithm(irregular, _LEAST_OTHER)], 1
-        )
+        """What ``forward`` gives, of what its CNN gives (``UNet.taken``), of which only the features learn from it."""
+        measured = _measure(x, taken.detach(), gate.detach())
+        evidence = self.tell(measured.told(x))
+        for lateral, feature in zip(reversed(self.laterals), features, strict=True):
+            evidence = evidence + _on_squares(lateral(feature), x, _EVIDENCE_CELL)
+        evidence = self.context(evidence)
+        size = x.shape[-2] // _MAPS_CELL, x.shape[-1] // _MAPS_CELL
+        logit, corrections = (_resized(layer(evidence).float(), size) for layer in (self.visibility, self.correct))
+        measures = [_on_squares(m, x, _SQUARE) for m in (*measured.judged(), torch.sigmoid(logit))]
+        return torch.cat([measured.amplitude(x, corrections), logit], 1), torch.cat(measures, 1)
 
     def judge(self, measures: Tensor) -> Tensor:
         """The logit that there is moire, for every window of ``forward``'s measures: (N, rows, columns)."""
@@ -208,8 +199,80 @@ class Detector(nn.Module):
         return pooled
 
 
-def _activated(feature: Tensor) -> Tensor:
-    return F.leaky_relu(feature, _LEAK)
+@dataclass(frozen=True)
+class _Measured:
+    """What is measured of pictures (N, 3, H, W), and of what their CNN takes out.
+
+    Attributes:
+        fine, coarse, softened: power of what is taken out, in (1/255)^2, averaged over small and large squares, and as
+            labels see it.
+        detail, bands: that of the picture's finest detail, and of what it has of bands at half of its size.
+        wave: that of the strongest wave at half of its size.
+        shares: how much of what is taken out is periodic, of luma and of colour.
+        periodic, waves: the same of the picture at half of its size, and how much of it is one wave.
+        irregular: how little of the picture is periodic.
+    """
+
+    fine: Tensor
+    coarse: Tensor
+    softened: Tensor
+    detail: Tensor
+    bands: Tensor
+    wave: Tensor
+    shares: list[Tensor]
+    periodic: list[Tensor]
+    waves: list[Tensor]
+    irregular: Tensor
+
+    def told(self, x: Tensor) -> Tensor:
+        """Logarithms, for each position of the evidence: (N, 12, H/8, W/8)."""
+        size = x.shape[-2] // _EVIDENCE_CELL, x.shape[-1] // _EVIDENCE_CELL
+        powers = (self.fine, self.coarse, self.softened, self.detail, self.bands)
+        near = [_mean_around(_on_squares(power, x, _EVIDENCE_CELL), _AROUND) for power in powers]
+        far = _mean_around(_on_squares(self.bands, x, _EVIDENCE_CELL), _FAR)
+        shares = [_resized(share, size) for share in (*self.shares, *self.periodic)]
+        told = (
+            _logarithm(torch.cat([*near, far, _resized(self.wave, size)], 1), _LEAST_POWER),
+            _logarithm(torch.cat(shares, 1), _LEAST_SHARE),
+            _logarithm(_resized(self.irregular, size), _LEAST_OTHER),
+        )
+        return torch.cat(told, 1)
+
+    def amplitude(self, x: Tensor, corrections: Tensor) -> Tensor:
+        """The greater of what is taken out and of bands: (N, 1, H/4, W/4) in units of ``AMPLITUDE_UNIT``/255.
+
+        Args:
+            corrections: (N, 2, H/4, W/4), of both, from minus to plus infinity.
+        """
+        size = (corrections.shape[-2], corrections.shape[-1])
+        taken, bands = (_mean_around(_on_squares(p, x, _MAPS_CELL), _NEAR) for p in (self.softened, self.bands))
+        correcting, banded = torch.split(corrections, 1, 1)
+        # Edges and letters have the power of bands, too, but no wave of that power.
+        periodic = bands * torch.maximum(*[_resized(share, size) for share in self.periodic])
+        own = torch.minimum(periodic, _resized(self.wave, size)) * (_LEAST_BANDS + torch.sigmoid(banded))
+        return _amplitude(torch.maximum(taken * (_MOST_CORRECTED * torch.tanh(correcting)).exp(), own))
+
+    def judged(self) -> list[Tensor]:
+        """By what the verdict is given, beside how much shows moire."""
+        return [self.fine, *self.shares, *self.waves, self.irregular]
+
+
+def _measure(x: Tensor, taken: Tensor, gate: Tensor) -> _Measured:
+    """Of pictures and ``UNet.taken``."""
+    added, half = let_through(taken, gate), F.avg_pool2d(x, _HALF)
+    both = [_on_squares(plane, x, _SQUARE) for plane in _shares(half, _HALF, periodicity.wave_shares)]
+    return _Measured(
+        fine=_power(added, _FINE),
+        coarse=_power(added, _COARSE),
+        softened=_power(_banded(_softened(added)), 1),
+        detail=_detail(x, half),
+        bands=_power(_banded(half), 1),
+        wave=periodicity.wave_power(half) * 255**2,
+        shares=_shares(F.pixel_shuffle(taken, 2), 1, periodicity.periodic_shares),
+        periodic=[plane[:, :1] for plane in both],
+        waves=[plane[:, 1:] for plane in both],
+        irregular=1 - periodicity.regularity(x),
+    )
 
 
 def _power(added: Tensor, side: int) -> Tensor:
@@ -223,8 +286,16 @@ def _detail(picture: Tensor, half: Tensor) -> Tensor:
     return (variance.clamp(min=0) * 255**2).mean(1, keepdim=True)
 
 
+def _softened(added: Tensor) -> Tensor:
+    """Blurred by about 1 px, as where the labels look for moire (``simulate.capture.local_rms``), and halved."""
+    binomial = added.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    kernel = (binomial[:, None] * binomial).expand(added.shape[1], 1, 4, 4)
+    packed = added.contiguous(memory_format=torch.channels_last)  # ten times as fast
+    return F.conv2d(packed, kernel, stride=_HALF, padding=1, groups=added.shape[1])
+
+
 def _banded(half: Tensor) -> Tensor:
-    """A picture at half of its size, less its mean around each place."""
+    """A picture at half of its size, less its mean around each place, which is about a blur by 12 px."""
     return half - _mean_around(half, _BAND)
 
 

@@ -190,11 +190,30 @@ def regularity(picture: Tensor) -> Tensor:
     Returns:
         (N, 1, H / WINDOW, W / WINDOW), the share in [0, 1] of all colours' power in windows side by side.
     """
+    power = _side_by_side(picture).permute(0, 3, 1, 2)
+    around = F.avg_pool2d(power, 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1)
+    return _share(around, _least_power(LUMA, picture.device))
+
+
+def wave_power(picture: Tensor) -> Tensor:
+    """Mean square of the strongest wave in a picture, in all colours together, whatever else there is.
+
+    Args:
+        picture: (N, 3, H, W), H and W multiples of ``WINDOW``.
+
+    Returns:
+        (N, 1, H / WINDOW, W / WINDOW), in windows side by side; of a sine half its squared amplitude.
+    """
+    wave = _near_highest(*_peaks(_side_by_side(picture), _least_power(LUMA, picture.device)))
+    # By Parseval; a wave is half in its negative frequency.
+    return wave[:, None] * 2 / (WINDOW**2 * _frequencies(picture.device).taper.square().sum())
+
+
+def _side_by_side(picture: Tensor) -> Tensor:
+    """(N, H / WINDOW, W / WINDOW, frequencies): the power spectra of windows, in the mean of colours."""
     with torch.autocast(picture.device.type, enabled=False):
         windows = picture.float().unfold(-2, WINDOW, WINDOW).unfold(-2, WINDOW, WINDOW)
-        power = _power(windows).mean(1).permute(0, 3, 1, 2)
-        around = F.avg_pool2d(power, 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1)
-        return _share(around, _least_power(LUMA, picture.device))
+        return _power(windows).mean(1)
 
 
 def _least_power(view: View, device: torch.device) -> Tensor:
@@ -213,9 +232,15 @@ def _share(power: Tensor, least: Tensor) -> Tensor:
 def _share_and_wave(power: Tensor, least: Tensor) -> Tensor:
     """(N, 2, ...): ``_share``, and that of what is near the highest of these peaks."""
     counted, peaks = _peaks(power, least)
-    frequencies, (highest, place) = _frequencies(power.device), peaks.max(-1)
-    near = F.pad(counted * frequencies.listed, (0, 1)).gather(-1, frequencies.around[place]).sum(-1)
-    return _over(torch.stack([peaks.sum(-1), near * (highest > 0)], 1), counted)
+    wave = _near_highest(counted * _frequencies(power.device).listed, peaks)
+    return _over(torch.stack([peaks.sum(-1), wave], 1), counted)
+
+
+def _near_highest(counted: Tensor, peaks: Tensor) -> Tensor:
+    """(N, ...): what is counted, (N, ..., K), near the highest peak; 0 where there is none."""
+    highest, place = peaks.max(-1)
+    near = F.pad(counted, (0, 1)).gather(-1, _frequencies(counted.device).around[place]).sum(-1)
+    return near * (highest > 0)
 
 
 def _peaks(power: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:

@@ -45,8 +45,11 @@ MEASURED = 2.0
 QUIET = 0.2
 """Weight of cells without moire in the loss of amplitudes."""
 
-IMITATED = 0.3
+IMITATED = 1.0
 """Weight of what the detector's CNN takes out otherwise than its teacher."""
+
+SHUT = -4.0
+"""Logit of a gate where nothing is to be taken."""
 
 
 class Task(Protocol):
@@ -129,7 +132,7 @@ class Detecting:
     """Where there is moire, and how strong; whether at all is fitted at the end.
 
     The detector's CNN learns to take out what a larger one does, its teacher (after Hinton et al., Distilling the
-    knowledge in a neural network, 2015).
+    knowledge in a neural network, 2015), but nothing of pictures that are known to have no moire.
 
     Half of each batch are captures, a quarter the targets of the same, which have none: content does not tell them
     apart; some of these become textures that could be taken for moire. Another quarter are targets with bands of known
@@ -161,8 +164,7 @@ class Detecting:
         features: list[Tensor] = []
         taken, gate = model.cnn.taken(image, features)
         maps = model.describe(image, taken, gate, features)[0]
-        with torch.no_grad():
-            wanted = _restoring(self.teacher, image.device).taken(image)
+        wanted = self._wanted(image)
         logits, mask = maps[:, 1:], visible(amplitude).float()
         masking = F.binary_cross_entropy_with_logits(logits, mask) + dice_loss(logits, mask)
         steps = 255 / AMPLITUDE_UNIT
@@ -172,6 +174,14 @@ class Detecting:
         measuring = (measuring * weight).sum() / weight.sum()
         measuring = measuring + strength_loss(maps[:, :1], amplitude * steps, mask)
         return masking + MEASURED * measuring + IMITATED * imitation_loss((taken, gate), wanted)
+
+    @torch.no_grad()
+    def _wanted(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What the CNN shall take of what ``_varied`` shows, and its gate's logits: of the first quarter nothing."""
+        taken, gate = _restoring(self.teacher, image.device).taken(image)
+        alone = len(image) // 4
+        taken[:alone], gate[:alone] = 0.0, SHUT
+        return taken, gate
 
     def _varied(self, moire: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         """What is shown, and the amplitude of its moire."""
