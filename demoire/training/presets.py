@@ -192,6 +192,7 @@ PRESETS: Mapping[str, Preset] = {
             "Strength is that of grids and of bands up to about 40 px wide; wider rings are seen, but hardly counted.",
             "Regular texture that fills a picture (mesh, cloth, blinds seen from near) may be taken for moire.",
             "Very faint moire is missed more often than clean pictures are taken for moire.",
+            "Where paper is nearly white and its bands are coloured, the mask may have holes.",
             "The probability is calibrated where one picture in three has moire; real collections differ.",
             "Of photos of more than 5 megapixels half is looked at, in squares spread over them.",
         ),
