@@ -57,7 +57,9 @@ _SCORES = (
     "stands beside."
 )
 _VERDICTS = (
-    "The verdict is at a probability of 0.5, set on simulated captures alone. Strength is compared with the true\n"
+    "The verdict is at a probability of 0.5, fitted to simulated captures, pictures and textures. Its fixed constants\n"
+    "and the share of pictures that are taken to have moire were chosen among several by these very pairs, so\n"
+    "their accuracy is a little flattered. Strength is compared with the true\n"
     "amplitude (simulated) or with the difference to the truth after a photometric fit (real pairs), where that is\n"
     "visible and the truth has no detail of its own."
 )
