@@ -158,6 +158,21 @@ def test_bands_of_the_picture_are_measured() -> None:
     assert float(detail.mean()) == pytest.approx((0.02 * 255) ** 2, rel=1e-3)
 
 
+def test_measures_are_not_rounded_while_the_network_computes_in_bfloat16() -> None:
+    model, features = small_detector(), list[Tensor]()
+    image, taken = torch.rand(1, 3, 128, 256), torch.rand(1, 12, 64, 128) / 100
+    gate = model.cnn.taken(image, features)[1]
+    told: list[Tensor] = []
+    model.tell.register_forward_hook(lambda _, inputs, __: told.append(inputs[0]))
+    found = []
+    for bfloat16 in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            found.append(model.describe(image, taken, gate, features))
+    assert torch.equal(told[0], told[1])
+    assert torch.equal(found[0][1][:, :6], found[1][1][:, :6])
+    assert not torch.equal(found[0][0][:, 1], found[1][0][:, 1]), "the maps themselves are in bfloat16"
+
+
 def test_either_of_both_verdicts_is_enough() -> None:
     """Strong and periodic, or periodic where moire shows: logarithms of a product, and the odds of one."""
     model = small_detector()

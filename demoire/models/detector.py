@@ -166,8 +166,7 @@ class Detector(nn.Module):
 
     def describe(self, x: Tensor, taken: Tensor, gate: Tensor, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """What ``forward`` gives, of what its CNN gives (``UNet.taken``), of which only the features learn from it."""
-        with torch.autocast(x.device.type, enabled=False):  # rounded means would be taken for bands
-            measured = _measure(x, taken.detach(), gate.detach())
+        measured = _measure(x, taken.detach(), gate.detach())
         evidence = self.tell(measured.told(x))
         for lateral, feature in zip(reversed(self.laterals), features, strict=True):
             evidence = evidence + _on_squares(lateral(feature), x, _EVIDENCE_CELL)
@@ -229,8 +228,8 @@ class _Measured:
         """Logarithms, for each position of the evidence: (N, 12, H/8, W/8)."""
         size = x.shape[-2] // _EVIDENCE_CELL, x.shape[-1] // _EVIDENCE_CELL
         powers = (self.fine, self.coarse, self.softened, self.detail, self.bands)
-        near = [_mean_around(_on_squares(power, x, _EVIDENCE_CELL), _AROUND) for power in powers]
-        far = _mean_around(_on_squares(self.bands, x, _EVIDENCE_CELL), _FAR)
+        squares = [_on_squares(power, x, _EVIDENCE_CELL) for power in powers]
+        near, far = [_mean_around(square, _AROUND) for square in squares], _mean_around(squares[-1], _FAR)
         shares = [_resized(share, size) for share in (*self.shares, *self.periodic)]
         told = (
             _logarithm(torch.cat([*near, far, _resized(self.wave, size)], 1), _LEAST_POWER),
@@ -290,9 +289,7 @@ def _detail(picture: Tensor, half: Tensor) -> Tensor:
 def _softened(added: Tensor) -> Tensor:
     """Blurred by about 1 px, as where the labels look for moire (``simulate.capture.local_rms``), and halved."""
     binomial = added.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
-    kernel = (binomial[:, None] * binomial).expand(added.shape[1], 1, 4, 4)
-    packed = added.contiguous(memory_format=torch.channels_last)  # ten times as fast
-    return F.conv2d(packed, kernel, stride=_HALF, padding=1, groups=added.shape[1])
+    return _filtered(added, binomial[:, None] * binomial, (1, 1), _HALF)
 
 
 def _banded(half: Tensor) -> Tensor:
@@ -323,16 +320,23 @@ def _shares(picture: Tensor, scale: int, measure: Callable[[Tensor, periodicity.
 
 def _mean_around(values: Tensor, side: int) -> Tensor:
     """Over squares of an odd ``side``, as far as they lie within: down, then across, which costs less than at once."""
-    packed = values.contiguous(memory_format=torch.channels_last)
-    return _mean_along(_mean_along(packed, (side, 1)), (1, side))
+    return _mean_along(_mean_along(values, (side, 1)), (1, side))
 
 
-def _mean_along(values: Tensor, kernel: tuple[int, int]) -> Tensor:
-    """Means of ``kernel``, which is odd, as convolutions: four times as fast as pooling."""
-    channels, padding = values.shape[1], (kernel[0] // 2, kernel[1] // 2)
-    ones, within = values.new_ones(1, 1, *kernel), values.new_ones(1, 1, *values.shape[-2:])
-    total = F.conv2d(values, ones.expand(channels, 1, *kernel), padding=padding, groups=channels)
-    return total / F.conv2d(within, ones, padding=padding)
+def _mean_along(values: Tensor, sides: tuple[int, int]) -> Tensor:
+    """Means of rows or columns, of which one of the ``sides`` tells how many: four times as fast as pooling."""
+    kernel, padding = values.new_ones(sides), (sides[0] // 2, sides[1] // 2)
+    lengths = [length if side > 1 else 1 for length, side in zip(values.shape[-2:], sides, strict=True)]
+    within = _filtered(values.new_ones(1, 1, *lengths), kernel, padding)
+    return _filtered(values, kernel, padding) / within
+
+
+def _filtered(values: Tensor, kernel: Tensor, padding: tuple[int, int], stride: int = 1) -> Tensor:
+    """Each channel by the same ``kernel``; never in bfloat16, whose rounding would be taken for bands."""
+    channels = values.shape[1]
+    packed = values.contiguous(memory_format=torch.channels_last)  # ten times as fast
+    with torch.autocast(values.device.type, enabled=False):
+        return F.conv2d(packed, kernel.expand(channels, 1, *kernel.shape), None, stride, padding, 1, channels)
 
 
 def _on_squares(values: Tensor, picture: Tensor, side: int) -> Tensor:

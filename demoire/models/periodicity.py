@@ -247,7 +247,8 @@ def _peaks(power: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
     """The power that is looked at, (N, ..., K), and of it that of isolated peaks, else 0."""
     frequencies = _frequencies(power.device)
     counted = power[..., frequencies.counted]
-    ring = (counted @ frequencies.ring_means)[..., frequencies.ring]
+    with torch.autocast(power.device.type, enabled=False):
+        ring = (counted @ frequencies.ring_means)[..., frequencies.ring]
     ray = torch.maximum(power[..., frequencies.nearer], power[..., frequencies.farther])
     alone = (counted > _ALONE * ring) & (counted > _ALONE * ray) & (counted >= least)
     return counted, counted * alone
