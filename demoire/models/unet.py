@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from demoire.models import periodicity
+from demoire.models import periodicity, texture
 from demoire.models.base import Needs, from_json
 from demoire.models.coring import SIZE_MULTIPLE, core, coring_radius
 
@@ -30,6 +30,8 @@ class UNetConfig:
         coring_shift: added to the logits of the gate, above 0 to open it wider for the coring, which takes little.
         doubt: subtracted from the logits of the gate where nothing of what would be taken out is periodic
             (``models.periodicity``), but not for the coring; 0: nobody asks. Like the coring it has no weights.
+        given_back: in [0, 1], how much of what would be taken out, but does not repeat, is given back
+            (``models.texture``), before the coring; 0 for none. It has no weights either.
     """
 
     channels: tuple[int, ...] = (24, 48, 96, 128)
@@ -40,6 +42,7 @@ class UNetConfig:
     coring_chroma: float = 0.0
     coring_shift: float = 0.0
     doubt: float = 0.0
+    given_back: float = 0.0
 
     def __post_init__(self) -> None:
         levels = len(self.channels)
@@ -47,6 +50,8 @@ class UNetConfig:
             raise ValueError("UNetConfig: one encoder depth for each width, one decoder depth for each but the last.")
         if min(self.coring_luma, self.coring_chroma) < 0 or (self.coring_luma > 0) != (self.coring_chroma > 0):
             raise ValueError("UNetConfig: thresholds of the coring are both above 0, or both 0 for none.")
+        if not 0 <= self.given_back <= 1:
+            raise ValueError("UNetConfig: what is given back is a share, from 0 to 1.")
 
     @property
     def cores(self) -> bool:
@@ -59,6 +64,8 @@ class UNetConfig:
         multiple: int = 2 ** len(self.channels)
         if self.cores:
             multiple = max(multiple, SIZE_MULTIPLE)
+        if self.given_back:
+            multiple = max(multiple, texture.SIZE_MULTIPLE)
         return max(multiple, periodicity.SIZE_MULTIPLE) if self.doubt else multiple
 
 
@@ -172,7 +179,10 @@ class UNet(nn.Module):
         certain = logits
         if doubt:
             certain = logits - doubt * (1 - periodicity.certainty(F.pixel_shuffle(taken, 2), logits))
-        return x + let_through(taken, certain), logits
+        added = let_through(taken, certain)
+        if self.config.given_back:
+            added = texture.repeating(added, self.config.given_back)
+        return x + added, logits
 
     def evidence(self, x: Tensor) -> Tensor:
         """(N,) in [0, 1]: whether any region of pictures (N, 3, H, W) shows what only moire does; 1 if nobody asks."""
@@ -223,6 +233,7 @@ def receptive_radius(config: UNetConfig) -> int:
     radius += config.context_blocks * (CONTEXT_KERNEL // 2) * 2 ** len(config.channels)
     radius += coring_radius() if config.cores else 0
     radius += periodicity.periodicity_radius() if config.doubt else 0
+    radius += texture.texture_radius() if config.given_back else 0
     rounded: int = -(-radius // config.size_multiple) * config.size_multiple
     return rounded
 
