@@ -158,6 +158,22 @@ def test_bands_of_the_picture_are_measured() -> None:
     assert float(detail.mean()) == pytest.approx((0.02 * 255) ** 2, rel=1e-3)
 
 
+def test_what_is_too_weak_to_show_is_not_visible() -> None:
+    """However surely the maps see it; the limit is that of the labels."""
+    model = small_detector()
+    with torch.no_grad():
+        model.visibility.weight.zero_()
+        model.visibility.bias.fill_(20)
+    sine = torch.sin(2 * math.pi * (torch.arange(512) + 0.5) / 20).expand(1, 3, 512, 512) / 255
+    for amplitude, shown in ((2.0, False), (16.0, True)):
+        waves = amplitude * sine
+        said, logit = model(0.5 + waves)[0][0, :, 48:80, 48:80]
+        assert bool(visible(amplitude_label(0.5 + waves, waves * 0 + 0.5, least=0.0))[..., 48:80, 48:80].all()) is shown
+        assert bool((logit > 0).all()) is shown
+        assert torch.allclose(logit, 4 * torch.log(said * 8 / 4), atol=1e-4)
+    assert VISIBLE * PEAK * 255 == pytest.approx(4, abs=0.05)
+
+
 def test_measures_are_not_rounded_while_the_network_computes_in_bfloat16() -> None:
     model, features = small_detector(), list[Tensor]()
     image, taken = torch.rand(1, 3, 128, 256), torch.rand(1, 12, 64, 128) / 100

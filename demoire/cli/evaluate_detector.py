@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="POOL",
         help="content store, scored itself and simulated captures of it",
     )
-    parser.add_argument("--captures", type=int, default=96, metavar="N", help="how many (default %(default)s)")
+    parser.add_argument("--captures", type=int, default=288, metavar="N", help="how many (default %(default)s)")
     parser.add_argument(
         "--weights", type=Path, default=WEIGHTS, metavar="DIR", help="folder of models with its catalogue"
     )

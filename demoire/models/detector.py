@@ -22,6 +22,9 @@ from demoire.models.unet import (
 
 AMPLITUDE_UNIT = 8.0
 """One unit of the amplitude map, in 1/255."""
+_SHOWS, _STEEP = 4.0 / AMPLITUDE_UNIT, 4.0
+"""Amplitude from which on moire shows (``training.labels.visible``), and how steeply the logit that it does rises with
+the logarithm of its amplitude."""
 _HALF = 2
 """How much smaller the picture is in which wide bands are looked for."""
 _BAND = 21
@@ -173,8 +176,11 @@ class Detector(nn.Module):
         evidence = self.context(evidence)
         size = x.shape[-2] // _MAPS_CELL, x.shape[-1] // _MAPS_CELL
         logit, corrections = (_resized(layer(evidence).float(), size) for layer in (self.visibility, self.correct))
-        measures = [_on_squares(m, x, _SQUARE) for m in (*measured.judged(), torch.sigmoid(logit))]
-        return torch.cat([measured.amplitude(x, corrections), logit], 1), torch.cat(measures, 1)
+        amplitude = measured.amplitude(x, corrections)
+        # What looks like moire, but is too weak to show, is not visible; amplitudes are not bent for the mask's sake.
+        visible = torch.minimum(logit, _STEEP * (amplitude.detach() / _SHOWS).log())
+        measures = [_on_squares(m, x, _SQUARE) for m in (*measured.judged(), torch.sigmoid(visible))]
+        return torch.cat([amplitude, visible], 1), torch.cat(measures, 1)
 
     def judge(self, measures: Tensor) -> Tensor:
         """The logit that there is moire, for every window of ``forward``'s measures: (N, rows, columns)."""

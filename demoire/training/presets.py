@@ -103,6 +103,7 @@ PRESETS: Mapping[str, Preset] = {
     "gan": Preset(
         model_id="gan",
         family="gan",
+        network=replace(_CORED, given_back=1.0),
         adversarial=Adversarial(),
         begins_with="cnn",
         steps=4_000,
@@ -190,6 +191,8 @@ PRESETS: Mapping[str, Preset] = {
         ),
         limits=(
             "Strength is that of grids and of bands up to about 40 px wide; wider rings are seen, but hardly counted.",
+            "Strength ranks photos roughly: lines of dense text, tables and hatching may count as bands, and bands over "
+            "busy pictures too little.",
             "Regular texture that fills a picture (mesh, cloth, blinds seen from near) may be taken for moire.",
             "Very faint moire is missed more often than clean pictures are taken for moire.",
             "Where paper is nearly white and its bands are coloured, the mask may have holes.",
