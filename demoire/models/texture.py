@@ -37,10 +37,8 @@ _LEAST = 1e-9
 def repeating(taken: Tensor, strength: float = 1.0) -> Tensor:
     """What repeats of what is taken out of an image.
 
-    Gradients pass through as through a filter: what is to be kept is not learnt from.
-
     Args:
-        taken: (N, 3, H, W), H and W multiples of ``SIZE_MULTIPLE``; all of it repeats where it is smaller than a window.
+        taken: (N, 3, H, W), H and W multiples of ``SIZE_MULTIPLE``; kept as it is where smaller than a window.
         strength: in [0, 1], how much of the rest is left out.
 
     Returns:
@@ -50,14 +48,10 @@ def repeating(taken: Tensor, strength: float = 1.0) -> Tensor:
         return taken
     with torch.autocast(taken.device.type, enabled=False):
         padded = F.pad(taken.float(), (STEP,) * 4, "reflect")
-        with torch.no_grad():
-            given = strength * _given_back(padded)
-        result = torch.zeros_like(padded)
-        taper = _taper(taken.device)
+        given, result = strength * _given_back(padded), torch.zeros_like(padded)
         for row, spectrum in enumerate(_spectra(padded)):
-            with torch.no_grad():
-                kept = 1 - given[:, row, :, None, None] * (1 - _rises(_relative(_power(spectrum)), _TAKEN))
-            windows = torch.fft.irfft2(spectrum * kept[:, None], s=(WINDOW, WINDOW)) * taper
+            kept = 1 - given[:, row, :, None, None] * (1 - _rises(_relative(_power(spectrum)), _TAKEN))
+            windows = torch.fft.irfft2(spectrum * kept[:, None], s=(WINDOW, WINDOW)) * _taper(taken.device)
             top = row * STEP
             result[:, :, top : top + WINDOW] += _added_up(windows)
         return result[:, :, STEP:-STEP, STEP:-STEP]
@@ -112,7 +106,7 @@ def _added_up(windows: Tensor) -> Tensor:
 
 
 @lru_cache
-@torch.inference_mode(False)  # what is kept must do for training as well
+@torch.inference_mode(False)  # what is kept must do outside of it as well
 def _taper(device: torch.device) -> Tensor:
     """Before and after, so that windows add up to one."""
     root = torch.hann_window(WINDOW).sqrt()

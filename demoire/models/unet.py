@@ -164,25 +164,24 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) sRGB in [0, 1], H and W multiples of ``needs.size_multiple``, to the same shape, not clipped."""
-        restored, logits = self.restore_and_judge(x, self.config.doubt)
+        restored, logits = self.restore_and_judge(x, self.config.doubt, self.config.given_back)
         if not self.config.cores:
             return restored
         thresholds = (self.config.coring_luma, self.config.coring_chroma)
         return core(restored, torch.sigmoid(logits + self.config.coring_shift), thresholds)
 
-    def restore_and_judge(self, x: Tensor, doubt: float = 0.0) -> tuple[Tensor, Tensor]:
+    def restore_and_judge(self, x: Tensor, doubt: float = 0.0, given_back: float = 0.0) -> tuple[Tensor, Tensor]:
         """What was restored, before any coring, and the logits of the gate, (N, 1, h, w) at the coarsest decoder level.
 
-        Without a doubt this is what is trained; one lowers what the gate lets through, but not the logits given back.
+        Without a doubt and what is given back this is what is trained. A doubt lowers what the gate lets through, but
+        not the logits returned.
         """
         taken, logits = self.taken(x)
         certain = logits
         if doubt:
             certain = logits - doubt * (1 - periodicity.certainty(F.pixel_shuffle(taken, 2), logits))
         added = let_through(taken, certain)
-        if self.config.given_back:
-            added = texture.repeating(added, self.config.given_back)
-        return x + added, logits
+        return x + (texture.repeating(added, given_back) if given_back else added), logits
 
     def evidence(self, x: Tensor) -> Tensor:
         """(N,) in [0, 1]: whether any region of pictures (N, 3, H, W) shows what only moire does; 1 if nobody asks."""

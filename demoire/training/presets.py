@@ -115,6 +115,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
         limits=(
             "Fine texture may be invented where moire covered it; judge text and faces beside the original.",
+            "Where most of what moire covers does not repeat, as in foliage or fur, some moire is given back with it.",
             _FAINT,
             _RINGS,
             _UNSEEN,
@@ -191,8 +192,8 @@ PRESETS: Mapping[str, Preset] = {
         ),
         limits=(
             "Strength is that of grids and of bands up to about 40 px wide; wider rings are seen, but hardly counted.",
-            "Strength ranks photos roughly: lines of dense text, tables and hatching may count as bands, and bands over "
-            "busy pictures too little.",
+            "Strength ranks photos roughly: lines of dense text, tables and hatching may count as bands, and bands "
+            "over busy pictures too little.",
             "Regular texture that fills a picture (mesh, cloth, blinds seen from near) may be taken for moire.",
             "Very faint moire is missed more often than clean pictures are taken for moire.",
             "Where paper is nearly white and its bands are coloured, the mask may have holes.",
