@@ -91,6 +91,7 @@ class Summary:
         bands_pairs: how many pairs ``bands`` counts.
         improved: share of those pairs whose moire dropped, 0 to 1.
         worst: the smallest drop in dB.
+        blur: mean blur effect, 0 (sharp) to 1, where it was asked for.
         lpips: mean distance after the fit, where it was asked for.
         lpips_change: relative change of that mean against no processing, in percent; negative is better.
     """
@@ -103,6 +104,7 @@ class Summary:
     bands_pairs: int
     improved: float
     worst: float
+    blur: float | None = None
     lpips: float | None = None
     lpips_change: float | None = None
 
@@ -164,6 +166,7 @@ def summarise(before: Sequence[Scores], after: Sequence[Scores]) -> Summary:
         bands_pairs=len(drops),
         improved=sum(drop > 0 for drop in drops) / len(drops) if drops else math.nan,
         worst=min(drops, default=math.nan),
+        blur=_mean(after, "blur") if "blur" in after[0] else None,
         lpips=lpips,
         lpips_change=change,
     )

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, uniform_filter
+from skimage.measure import blur_effect
 from skimage.metrics import structural_similarity
 
 from demoire.errors import DataError
@@ -186,6 +187,15 @@ def bands_left(comparison: Comparison) -> float:
     return float(np.sqrt(np.square(rest).mean(dtype=np.float64)) * 255)
 
 
+def blurred(comparison: Comparison) -> float:
+    """How blurred the picture looks by itself, 0 (sharp) to 1 (no contrast at all). Moire looks sharp, too.
+
+    Reference: Crete et al., The blur effect: perception and estimation with a new no-reference perceptual blur metric,
+    SPIE 6492, 2007, doi:10.1117/12.702790; as scikit-image computes it.
+    """
+    return float(blur_effect(comparison.image, channel_axis=2))  # type: ignore[no-untyped-call]
+
+
 def bands_removed(before: float, after: float) -> float:
     """The drop of `bands_left` in dB; not finite where it is undefined (no flat areas, or nothing left)."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -215,6 +225,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "bands_left": Metric(bands_left, "1/255", False),
     }
 )
+"""Those that tell how close a picture is to its reference."""
+WITHOUT_REFERENCE: Mapping[str, Metric] = MappingProxyType({"blur": Metric(blurred, "", False)})
+"""Those that look at the picture alone."""
 
 
 def _check_picture(image: ByteImage) -> None:

@@ -122,12 +122,14 @@ def test_the_command_scores_models_beside_baselines_and_outputs(folder: Path, ca
     assert list(found["summary"]) == [*ROWS, "cnn", "theirs"]
     assert [pair["key"] for pair in found["pairs"]] == ["0001", "0002", "0012"]
     first = found["pairs"][0]["scores"]
+    assert 0 < first["blur 0.6 px"]["blur"] < first["blur 1 px"]["blur"] < 1
     assert first["theirs"] == first["cnn"] and "theirs" not in found["pairs"][2]["scores"]
     assert found["summary"]["theirs"]["pairs"] == 2
     summary = found["summary"]["cnn"]
     assert summary["pairs"] == summary["bands_pairs"] == 3
     drops = [pair["scores"]["cnn"]["bands"] for pair in found["pairs"]]
     assert summary["bands"] == pytest.approx(np.mean(drops)) and summary["worst"] == pytest.approx(min(drops))
+    assert summary["blur"] == pytest.approx(np.mean([pair["scores"]["cnn"]["blur"] for pair in found["pairs"]]))
     assert found["summary"]["no processing"]["bands"] == 0 and summary["lpips"] is None
 
 

@@ -145,6 +145,19 @@ def test_every_metric_states_its_direction():
         assert metric.function.__doc__
 
 
+def test_blur_is_seen_without_the_reference():
+    blurred = metrics.WITHOUT_REFERENCE["blur"]
+    picture, other = screen(), np.zeros_like(screen())
+
+    def of(image, clean=picture):
+        return blurred.function(metrics.Comparison(image, metrics.Reference(clean)))
+
+    softer = [of(to_bytes(gaussian_filter(picture / 255, (sigma, sigma, 0)))) for sigma in (0.5, 1, 2, 4)]
+    assert softer == sorted(softer) and of(picture) < softer[0] and 0 < of(picture) < softer[-1] < 1
+    assert of(picture, other) == of(picture) and not blurred.higher_is_better
+    assert of(other) == 1
+
+
 def test_scoring_leaves_the_picture_alone():
     image, clean = photo(screen()), screen()
     kept = image.copy(), clean.copy()

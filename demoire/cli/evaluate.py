@@ -82,13 +82,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _score_pairs(args: argparse.Namespace) -> None:
     from demoire.evaluate import compare, folder_candidate, lpips_metric, summaries
-    from demoire.metrics import METRICS
+    from demoire.metrics import METRICS, WITHOUT_REFERENCE
     from demoire.pairs import find_pairs, spread
 
     pairs = spread(find_pairs(args.pairs), args.limit)
     outputs = [folder_candidate(name, folder, pairs) for name, folder in map(_named_folder, args.outputs)]
     candidates = _checked([*_models_and_baselines(args), *outputs])
-    metrics = dict(METRICS)
+    metrics = {**METRICS, **WITHOUT_REFERENCE}
     if (features := _features(args.perceptual)) is not None:
         metrics["lpips"] = lpips_metric(features)
     table.say(args, table.line(table.PAIR_HEAD))

@@ -17,7 +17,7 @@ Json = str | int | float | None | Sequence["Json"] | Mapping[str, "Json"]
 IDENTICAL_DB = 150.0
 PSNRS = frozenset({"raw", "fitted"})
 
-PAIR_HEAD = ("picture", "restored by", "raw dB", "fitted dB", "SSIM", "bands dB", "LPIPS")
+PAIR_HEAD = ("picture", "restored by", "raw dB", "fitted dB", "SSIM", "bands dB", "blur", "LPIPS")
 SUMMARY_HEAD = ("restored by", "pairs", *PAIR_HEAD[2:], "LPIPS +-%", "flat", "improved", "worst dB")
 CLIP_HEAD = ("clip", "restored by", "frame 1 dB", "5 on dB", "warping", "unsteady")
 SHARED_HEAD = ("photo, shared at", "restored by", "before dB", "after dB", "gain dB")
@@ -187,6 +187,7 @@ def _numbers(scores: Mapping[str, float | None], bands: float) -> tuple[str, ...
         _decibels(scores["fitted"]),
         _number(scores["ssim"], ".4f"),
         _number(bands, "+.2f"),
+        _number(scores.get("blur"), ".3f"),
         _number(scores.get("lpips"), ".4f"),
     )
 

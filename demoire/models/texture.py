@@ -31,7 +31,7 @@ _PEAKS = (0.3, 0.6)
 _AROUND = 5
 """Side in windows of the square around each whose shares are added up."""
 _LEAST = 1e-9
-"""Power of a window below which nothing is looked at."""
+"""Added to power that divides: of nothing that is taken out nothing repeats."""
 
 
 def repeating(taken: Tensor, strength: float = 1.0) -> Tensor:

@@ -22,6 +22,7 @@ _PAIR_COLUMNS = {
     "ssim": "SSIM",
     "bands": "bands, dB",
     "improved": "improved",
+    "blur": "blur effect",
     "lpips": "LPIPS",
 }
 _CLEAN_COLUMNS = {"minimum": "lowest PSNR to the input", "median": "median"}
@@ -54,7 +55,7 @@ _CLIP_COLUMNS = {
 _SCORES = (
     "PSNR and SSIM after a photometric fit to the truth (raw: before it); `bands`: drop of the moire left in flat\n"
     "areas; `improved`: share of the pictures where it dropped. A blur gains in PSNR and SSIM, too; therefore it\n"
-    "stands beside."
+    "stands beside. Blur effect: how blurred a picture looks by itself, 0 (sharp) to 1; moire looks sharp, too."
 )
 _VERDICTS = (
     "The verdict is at a probability of 0.5, fitted to simulated captures, pictures and textures. Its fixed constants\n"
@@ -218,7 +219,7 @@ def _cell(key: str, value: float | None) -> str:
         return f"{value:.0%}"
     if isinstance(value, int):
         return str(value)
-    return f"{value:.3f}" if key in {"ssim", "lpips", "auc", "calibration_error"} else f"{value:.2f}"
+    return f"{value:.3f}" if key in {"ssim", "blur", "lpips", "auc", "calibration_error"} else f"{value:.2f}"
 
 
 def _training(preset: Preset, trained: Trained, history: str) -> str:
