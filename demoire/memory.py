@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from demoire.allocator import keeps_memory
 
-_PROBE_SIDE = 128
+_PROBE_SIDE = 256  # of smaller inputs what is held row by row counts for more than it takes of tiles
 _WORK_SPACE = 1.3  # what operations use inside themselves, over what the probe sees
 _GAPS = 2.2  # and on top of it where freed memory is kept, at worst: a tensor does not fit where a smaller one was
 

@@ -48,13 +48,15 @@ def repeating(taken: Tensor, strength: float = 1.0) -> Tensor:
         return taken
     with torch.autocast(taken.device.type, enabled=False):
         padded = F.pad(taken.float(), (STEP,) * 4, "reflect")
-        given, result = strength * _given_back(padded), torch.zeros_like(padded)
+        given, begun = strength * _given_back(padded), padded.new_zeros(())
         for row, spectrum in enumerate(_spectra(padded)):
             kept = 1 - given[:, row, :, None, None] * (1 - _rises(_relative(_power(spectrum)), _TAKEN))
-            windows = torch.fft.irfft2(spectrum * kept[:, None], s=(WINDOW, WINDOW)) * _taper(taken.device)
-            top = row * STEP
-            result[:, :, top : top + WINDOW] += _added_up(windows)
-        return result[:, :, STEP:-STEP, STEP:-STEP]
+            windows = torch.fft.irfft2(spectrum.mul_(kept[:, None]), s=(WINDOW, WINDOW))
+            lines = _added_up(windows.mul_(_taper(taken.device)))
+            # No window to come looks at these lines: the result takes their place.
+            padded[:, :, row * STEP : (row + 1) * STEP] = lines[:, :, :STEP] + begun
+            begun = lines[:, :, STEP:]
+        return padded[:, :, STEP:-STEP, STEP:-STEP]
 
 
 def texture_radius() -> int:
@@ -92,7 +94,13 @@ def _relative(power: Tensor) -> Tensor:
     """Each frequency's power over the mean of those near it."""
     rest = power[..., 1:-1].flip((-2, -1)).roll(1, -2)  # a real signal's other half
     whole = F.pad(torch.cat([power, rest], -1), (_NEAR // 2,) * 4, "circular")
-    return power / (F.avg_pool2d(whole, _NEAR, 1)[..., : power.shape[-1]] + _LEAST)
+    for dim, size in ((-2, power.shape[-2]), (-1, power.shape[-1])):
+        # Sums of what is shifted, which no pooling is as fast as.
+        total = whole.narrow(dim, 0, size).clone()
+        for shift in range(1, _NEAR):
+            total += whole.narrow(dim, shift, size)
+        whole = total
+    return power / (whole / _NEAR**2 + _LEAST)
 
 
 def _rises(values: Tensor, limits: tuple[float, float]) -> Tensor:
