@@ -278,7 +278,7 @@ def certainty(taken: Tensor, like: Tensor) -> Tensor:
 def _certain(taken: Tensor, view: View) -> Tensor:
     """By one plane; (N, 1, H / STEP, W / STEP)."""
     around = F.pad(periodic_shares(taken, view), (REGION // 2,) * 4, "replicate")
-    return _between(F.avg_pool2d(around, REGION, 1), view.doubtful)
+    return between(F.avg_pool2d(around, REGION, 1), view.doubtful)
 
 
 def evidence(taken: Tensor) -> Tensor:
@@ -296,10 +296,11 @@ def _proof(taken: Tensor, view: View) -> Tensor:
     """By one plane; (N,)."""
     shares = periodic_shares(taken, view)
     sides = [min(side, REGION + 1) for side in shares.shape[-2:]]
-    return _between(F.avg_pool2d(shares, sides, 1).amax((1, 2, 3)), view.proven)
+    return between(F.avg_pool2d(shares, sides, 1).amax((1, 2, 3)), view.proven)
 
 
-def _between(shares: Tensor, limits: tuple[float, float]) -> Tensor:
+def between(shares: Tensor, limits: tuple[float, float]) -> Tensor:
+    """Rises from 0 at the lower limit to 1 at the higher one."""
     return ((shares - limits[0]) / (limits[1] - limits[0])).clamp(0, 1)
 
 

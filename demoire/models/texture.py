@@ -2,8 +2,8 @@
 
 A network that was trained on simulated captures takes grass, fur and foliage under moire for a part of it. Moire is
 peaks in the spectrum of what is taken out, texture is spread over all of it; so of each window of it the spectrum is
-kept where it stands out of what is near, and the rest returns to the image, as little of it as peaks make up most of
-what is taken: there the rest is what bands leak that bend within a window, and pages are flat. The gain of each
+kept where it stands out of what is near, and the rest returns to the image; the less, the more of what is taken are
+peaks, for there the rest is what bands leak that bend within a window, and pages are flat. The gain of each
 frequency is that of spectral subtraction (Boll, Suppression of acoustic noise in speech using spectral subtraction,
 IEEE Trans. Acoustics, Speech, and Signal Processing 27, 1979) with texture for noise; windows are added up again
 (Allen and Rabiner, A unified approach to short-time Fourier analysis and synthesis, Proc. IEEE 65, 1977).
@@ -15,6 +15,8 @@ from functools import lru_cache
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from demoire.models.periodicity import between
 
 WINDOW, STEP = 64, 32
 """Side of a window and distance between windows, in pixels."""
@@ -50,7 +52,7 @@ def repeating(taken: Tensor, strength: float = 1.0) -> Tensor:
         padded = F.pad(taken.float(), (STEP,) * 4, "reflect")
         given, begun = strength * _given_back(padded), padded.new_zeros(())
         for row, spectrum in enumerate(_spectra(padded)):
-            kept = 1 - given[:, row, :, None, None] * (1 - _rises(_relative(_power(spectrum)), _TAKEN))
+            kept = 1 - given[:, row, :, None, None] * (1 - between(_relative(_power(spectrum)), _TAKEN))
             windows = torch.fft.irfft2(spectrum.mul_(kept[:, None]), s=(WINDOW, WINDOW))
             lines = _added_up(windows.mul_(_taper(taken.device)))
             # No window to come looks at these lines: the result takes their place.
@@ -70,11 +72,11 @@ def _given_back(padded: Tensor) -> Tensor:
     peaks, total = [], []
     for spectrum in _spectra(padded):
         power = _power(spectrum)
-        peaks.append((power * _rises(_relative(power), _ALONE)).sum((-2, -1)))
+        peaks.append((power * between(_relative(power), _ALONE)).sum((-2, -1)))
         total.append(power.sum((-2, -1)))
     sums = torch.stack([torch.stack(peaks, 1), torch.stack(total, 1)], 1)
     around = F.avg_pool2d(sums, _AROUND, 1, _AROUND // 2)
-    return 1 - _rises(around[:, 0] / (around[:, 1] + _LEAST), _PEAKS)
+    return 1 - between(around[:, 0] / (around[:, 1] + _LEAST), _PEAKS)
 
 
 def _spectra(padded: Tensor) -> Iterator[Tensor]:
@@ -101,10 +103,6 @@ def _relative(power: Tensor) -> Tensor:
             total += whole.narrow(dim, shift, size)
         whole = total
     return power / (whole / _NEAR**2 + _LEAST)
-
-
-def _rises(values: Tensor, limits: tuple[float, float]) -> Tensor:
-    return ((values - limits[0]) / (limits[1] - limits[0])).clamp(0, 1)
 
 
 def _added_up(windows: Tensor) -> Tensor:
